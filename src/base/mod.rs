@@ -1,0 +1,13 @@
+//! What everything else stands on: errors, ids, time, secrets, the stop token. No I/O but the clock.
+
+pub mod error;
+pub mod ids;
+pub mod secret;
+pub mod stop;
+pub mod time;
+
+pub use error::{Error, ErrorKind, Result};
+pub use ids::{CameraId, EventId, FrameSeq, RunId, TrackId};
+pub use secret::{Secret, redact_url};
+pub use stop::Stop;
+pub use time::{CaptureTime, Clock, MediaTime, TimeSource, Timestamp};

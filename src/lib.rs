@@ -1,0 +1,32 @@
+//! Vantage: camera URLs in, durable traffic events out.
+//!
+//! A frame flows one way through the modules, and a module uses only the ones above it in this
+//! list (`tests/layering.rs` keeps it so):
+//!
+//! | layer | modules | what they hold |
+//! |---|---|---|
+//! | 0 | [`base`] | errors, ids, time, secrets, the stop token |
+//! | 1 | [`scene`] | geometry, detections, tracks, observations, events: plain values |
+//! | 2 | [`config`], [`frame`] | the checked pipeline file; pictures, the ring, tensors, stills |
+//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`store`], [`sink`], [`probe`], [`serve`] | the parts, which never use each other |
+//! | 4 | [`pipeline`] | the wiring: cameras, lanes, tails, reload, stop |
+//! | 5 | [`ops`] | the HTTP port: metrics, health |
+//! | 6 | [`cli`] | commands |
+//!
+//! `ARCHITECTURE.md` tells the same as a story.
+
+pub mod base;
+pub mod cli;
+pub mod config;
+pub mod frame;
+pub mod infer;
+pub mod ops;
+pub mod pipeline;
+pub mod probe;
+pub mod rule;
+pub mod scene;
+pub mod serve;
+pub mod sink;
+pub mod source;
+pub mod store;
+pub mod track;

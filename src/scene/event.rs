@@ -1,0 +1,98 @@
+//! Events: immutable facts with an id, a time and an explanation.
+//!
+//! The JSON form is CloudEvents 1.0 (structured mode): see [`Event::to_cloudevent`] once delivery
+//! needs it; the store keeps this struct's own JSON.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::NormBox;
+use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, TrackId};
+
+/// Where an event stands in its life. A happening without duration has one `Start`-and-`End`: [`Phase::Instant`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// A fact without duration, such as a line crossing.
+    Instant,
+    /// It begins.
+    Start,
+    /// It goes on, with newer values.
+    Update,
+    /// It is over.
+    End,
+}
+
+/// How much an operator should care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// A count or a note.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// Act.
+    Alert,
+}
+
+/// One event record. Records of one happening share `id`; `(id, revision)` is unique.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Stable id of the happening (see [`EventId`]).
+    pub id: EventId,
+    /// 0 for the first record of the id, then 1, 2, …
+    pub revision: u32,
+    /// Start, update, end, or instant.
+    pub phase: Phase,
+    /// Which camera.
+    pub camera: CameraId,
+    /// Per-camera sequence number, from 1 without gaps: a receiver sees what it missed.
+    /// Assigned by the store (0 until then).
+    pub sequence: u64,
+    /// Rule id in the pipeline file.
+    pub rule: String,
+    /// Rule kind, such as `line_crossing`.
+    pub kind: String,
+    /// Severity.
+    pub severity: Severity,
+    /// When the picture behind this record was taken.
+    pub time: CaptureTime,
+    /// The same on the camera's timeline.
+    pub media_time: MediaTime,
+    /// The unbroken connection it was seen in.
+    pub run: RunId,
+    /// The frame it was seen in.
+    pub frame: FrameSeq,
+    /// The track behind it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub track: Option<TrackId>,
+    /// Class name of the track, by vote.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub class: Option<String>,
+    /// Where in the picture.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bbox: Option<NormBox>,
+    /// Why it fired.
+    pub explanation: Explanation,
+    /// File name of the still in the store's media folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub still: Option<String>,
+}
+
+/// Why an event fired: everything needed to check it by hand.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Explanation {
+    /// One sentence for people.
+    pub summary: String,
+    /// The rule's parameters that mattered, with their units in the names.
+    pub thresholds: BTreeMap<String, Value>,
+    /// What was measured, with units in the names.
+    pub measured: BTreeMap<String, Value>,
+    /// SHA-256 of the model file, hexadecimal.
+    pub model: String,
+    /// SHA-256 of the normalised pipeline plan, hexadecimal.
+    pub pipeline: String,
+}

@@ -1,0 +1,14 @@
+//! What the pipeline knows of a picture, as plain values: geometry, detections, tracks, observations, events.
+//!
+//! Coordinates are normalised to the picture **as displayed** (rotation applied): x to the right,
+//! y down, (0, 0) the top-left corner, (1, 1) the bottom-right one.
+
+pub mod event;
+pub mod geometry;
+pub mod labels;
+pub mod observation;
+
+pub use event::{Event, Phase, Severity};
+pub use geometry::{NormBox, NormPoint, Polygon, Segment};
+pub use labels::{ClassId, Labels};
+pub use observation::{Detection, Observation, SkipReason, Track};
