@@ -1,1 +1,5 @@
-//! (placeholder until the module lands)
+//! Pictures: the decoder's buffer by reference, the ring they wait in, the tensor they become.
+
+pub mod letterbox;
+
+pub use letterbox::{ChannelOrder, Fit, LetterboxMap, TensorSpec};
