@@ -1,5 +1,18 @@
 //! Pictures: the decoder's buffer by reference, the ring they wait in, the tensor they become.
 
+pub mod account;
+pub mod colour;
 pub mod letterbox;
+pub mod picture;
+pub mod planes;
+pub mod ring;
+pub mod stages;
+mod sync;
 
+pub use account::{Account, FrameDrop, Ledger, UnitDrop};
+pub use colour::{Colour, Matrix, Range};
 pub use letterbox::{ChannelOrder, Fit, LetterboxMap, TensorSpec};
+pub use picture::{Frame, Picture, PictureLayout};
+pub use planes::{Plane, PlaneFormat, Planes, Rotation};
+pub use ring::{Inlet, InletOptions, Pushed, Ring, Take, Taken, WhenFull};
+pub use stages::{Stage, Stages, Stopwatch};

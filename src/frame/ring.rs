@@ -1,0 +1,293 @@
+//! The ring: the one place that may lose frames, and the only queue between decoders and detectors.
+//!
+//! Each camera has an [`Inlet`] with a small bounded queue; all inlets of a lane share one lock, so
+//! that *drop the oldest, count it, wake a worker* is one step. Workers take from the camera that was
+//! served least recently, so overload is shared fairly. A taken item holds one of its camera's permits
+//! until it is dropped: permits bound how many pictures of one camera are out of the decoder's pool.
+//!
+//! Invariants, checked by `tests/ring_model.rs` over all interleavings of small programs:
+//! items of one inlet come out in order with consecutive tickets; every item pushed is taken,
+//! displaced, refused or handed back by `close`, exactly once; nobody waits for ever after `shut_down`.
+//!
+//! This file uses nothing of the crate but `super::sync`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+/// What a full inlet does with one more item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Gives the oldest back to the pusher and stores the new one: live.
+    DropOldest,
+    /// Makes the pusher wait: recorded footage.
+    Wait,
+}
+
+/// Settings of one inlet.
+#[derive(Debug, Clone, Copy)]
+pub struct InletOptions {
+    /// Most items waiting, at least 1.
+    pub capacity: usize,
+    /// Most items taken and not yet dropped, at least 1.
+    pub permits: usize,
+    /// What happens at `capacity`.
+    pub when_full: WhenFull,
+}
+
+/// What became of a pushed item.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pushed<T> {
+    /// It waits in the queue.
+    Stored,
+    /// It waits in the queue; the oldest one had to leave.
+    Displaced(T),
+    /// The inlet is closed; here it is back.
+    Refused(T),
+}
+
+/// What a worker got.
+#[derive(Debug)]
+pub enum Take<T> {
+    /// The next item of the least recently served camera.
+    Item(Taken<T>),
+    /// Nothing came before the timeout.
+    TimedOut,
+    /// The ring is shut down.
+    Ended,
+}
+
+/// An item in a worker's hands. Dropping it returns the permit.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The item.
+    pub item: T,
+    /// Its number among the items taken from this inlet, from 0 without gaps.
+    pub ticket: u64,
+    /// Returns the permit when dropped.
+    pub permit: Permit<T>,
+}
+
+/// The right to hold one item of an inlet.
+#[derive(Debug)]
+pub struct Permit<T> {
+    ring: Arc<Shared<T>>,
+    inlet: u64,
+}
+
+/// A bounded multi-camera queue. Clones share it.
+#[derive(Debug)]
+pub struct Ring<T>(Arc<Shared<T>>);
+
+/// One camera's way in.
+#[derive(Debug)]
+pub struct Inlet<T> {
+    ring: Arc<Shared<T>>,
+    id: u64,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    /// Something can be taken, or the ring ended.
+    ready: Condvar,
+    /// A queue has room, an inlet closed or drained.
+    room: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    inlets: BTreeMap<u64, InletState<T>>,
+    next_inlet: u64,
+    served: u64,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct InletState<T> {
+    options: InletOptions,
+    queue: VecDeque<T>,
+    outstanding: usize,
+    next_ticket: u64,
+    last_served: u64,
+    open: bool,
+}
+
+impl<T> Clone for Ring<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Ring<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Ring<T> {
+    /// A ring without inlets.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State { inlets: BTreeMap::new(), next_inlet: 0, served: 0, ended: false }),
+            ready: Condvar::new(),
+            room: Condvar::new(),
+        }))
+    }
+
+    /// Adds a camera. Its inlet leaves the ring when it is dropped.
+    #[must_use]
+    pub fn inlet(&self, options: InletOptions) -> Inlet<T> {
+        let mut state = self.0.lock();
+        let id = state.next_inlet;
+        state.next_inlet += 1;
+        let options = InletOptions { capacity: options.capacity.max(1), permits: options.permits.max(1), ..options };
+        let served = state.served;
+        state.inlets.insert(
+            id,
+            InletState {
+                options,
+                queue: VecDeque::with_capacity(options.capacity),
+                outstanding: 0,
+                next_ticket: 0,
+                last_served: served,
+                open: true,
+            },
+        );
+        Inlet { ring: Arc::clone(&self.0), id }
+    }
+
+    /// Takes the next item; waits for one, at most `timeout` when given.
+    #[must_use]
+    pub fn take(&self, timeout: Option<Duration>) -> Take<T> {
+        let mut state = self.0.lock();
+        loop {
+            if let Some((id, inlet)) = state
+                .inlets
+                .iter()
+                .filter(|(_, i)| !i.queue.is_empty() && i.outstanding < i.options.permits)
+                .map(|(id, i)| (*id, i.last_served))
+                .min_by_key(|(id, served)| (*served, *id))
+                .and_then(|(id, _)| Some((id, state.inlets.get_mut(&id)?)))
+                && let Some(item) = inlet.queue.pop_front()
+            {
+                inlet.outstanding += 1;
+                let ticket = inlet.next_ticket;
+                inlet.next_ticket += 1;
+                state.served += 1;
+                let served = state.served;
+                if let Some(inlet) = state.inlets.get_mut(&id) {
+                    inlet.last_served = served;
+                }
+                drop(state);
+                self.0.room.notify_all();
+                return Take::Item(Taken { item, ticket, permit: Permit { ring: Arc::clone(&self.0), inlet: id } });
+            }
+            if state.ended {
+                return Take::Ended;
+            }
+            state = match timeout {
+                None => self.0.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(timeout) => {
+                    let (state, outcome) =
+                        self.0.ready.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
+                    if outcome.timed_out() {
+                        return Take::TimedOut;
+                    }
+                    state
+                }
+            };
+        }
+    }
+
+    /// Ends the ring: pushes are refused, workers get what is still queued and then [`Take::Ended`].
+    pub fn shut_down(&self) {
+        let mut state = self.0.lock();
+        state.ended = true;
+        for inlet in state.inlets.values_mut() {
+            inlet.open = false;
+        }
+        drop(state);
+        self.0.ready.notify_all();
+        self.0.room.notify_all();
+    }
+
+    /// Items waiting now, over all inlets.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.lock().inlets.values().map(|i| i.queue.len()).sum()
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Inlet<T> {
+    /// Offers an item. With [`WhenFull::Wait`] it blocks until there is room or the inlet closes.
+    pub fn push(&self, item: T) -> Pushed<T> {
+        let mut state = self.ring.lock();
+        loop {
+            let Some(inlet) = state.inlets.get_mut(&self.id).filter(|i| i.open) else {
+                return Pushed::Refused(item);
+            };
+            let full = inlet.queue.len() >= inlet.options.capacity;
+            if full && inlet.options.when_full == WhenFull::Wait {
+                state = self.ring.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let displaced = if full { inlet.queue.pop_front() } else { None };
+            inlet.queue.push_back(item);
+            drop(state);
+            self.ring.ready.notify_one();
+            return displaced.map_or(Pushed::Stored, Pushed::Displaced);
+        }
+    }
+
+    /// Refuses further pushes and hands back what nobody has taken yet.
+    pub fn close(&self) -> Vec<T> {
+        let mut state = self.ring.lock();
+        let left = state.inlets.get_mut(&self.id).map_or_else(Vec::new, |inlet| {
+            inlet.open = false;
+            inlet.queue.drain(..).collect()
+        });
+        drop(state);
+        self.ring.room.notify_all();
+        left
+    }
+
+    /// Waits until nothing of this camera is queued or in a worker's hands.
+    pub fn wait_drained(&self) {
+        let mut state = self.ring.lock();
+        while state.inlets.get(&self.id).is_some_and(|i| !i.queue.is_empty() || i.outstanding > 0) {
+            state = self.ring.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl<T> Drop for Inlet<T> {
+    fn drop(&mut self) {
+        let mut state = self.ring.lock();
+        let removed = state.inlets.remove(&self.id);
+        drop(state);
+        self.ring.room.notify_all();
+        drop(removed);
+    }
+}
+
+impl<T> Drop for Permit<T> {
+    fn drop(&mut self) {
+        let mut state = self.ring.lock();
+        if let Some(inlet) = state.inlets.get_mut(&self.inlet) {
+            inlet.outstanding = inlet.outstanding.saturating_sub(1);
+        }
+        drop(state);
+        self.ring.ready.notify_one();
+        self.ring.room.notify_all();
+    }
+}

@@ -1,0 +1,98 @@
+//! Failures inside a running graph, as our errors.
+
+use std::sync::{Mutex, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::Location;
+use crate::base::{Error, ErrorKind};
+
+/// The first failure that a callback on a streaming thread noticed.
+#[derive(Debug, Default)]
+pub struct FaultCell(Mutex<Option<Error>>);
+
+impl FaultCell {
+    /// Notes a failure; the first one stays.
+    pub fn set(&self, error: Error) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+    /// Takes the failure.
+    pub fn take(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What an error message on the bus means.
+pub fn from_bus(location: &Location, message: &gst::message::Error) -> Error {
+    let error = message.error();
+    let detail = message.debug().map(|d| d.to_string()).unwrap_or_default();
+    let element = message.src().map(|src| src.name().to_string()).unwrap_or_default();
+    let (kind, what, help) = classify(location, &error, &detail);
+    let error = Error::new(kind, format!("{location}: {what}")).source(format!("{element}: {error}"));
+    if help.is_empty() { error } else { error.help(help) }
+}
+
+fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (ErrorKind, String, &'static str) {
+    let says = |text: &str| detail.contains(text) || error.message().contains(text);
+    let status = |code: &str| detail.contains(&format!("({code})")) || detail.contains(&format!(" {code} "));
+    if let Some(resource) = error.kind::<gst::ResourceError>() {
+        use gst::ResourceError as R;
+        return match resource {
+            R::NotAuthorized => (
+                ErrorKind::Auth,
+                "the camera refused the credentials (401)".to_owned(),
+                "check username and password; `vantage probe URL` tells which scheme the camera asks for",
+            ),
+            R::NotFound => (
+                ErrorKind::NotFound,
+                "the camera knows no such stream (404)".to_owned(),
+                "check the path of the address; the camera's manual or web page names it",
+            ),
+            _ if says("401") || status("401") => {
+                (ErrorKind::Auth, "the camera refused the credentials (401)".to_owned(), "check username and password")
+            }
+            _ if says("Could not connect") || says("Failed to connect") || says("Could not resolve") => (
+                ErrorKind::Unreachable,
+                "the camera does not answer".to_owned(),
+                "check the address, the port and the network; `vantage probe URL` tries step by step",
+            ),
+            _ if says("461") || says("Unsupported Transport") || says("unsupported transport") => (
+                ErrorKind::Unsupported,
+                "the server refuses this transport (461)".to_owned(),
+                "set `transport: udp`, or `transport: auto` to try both",
+            ),
+            R::NoSpaceLeft => (ErrorKind::DiskFull, error.message().to_owned(), ""),
+            _ if matches!(location, Location::File(_)) => {
+                (ErrorKind::Corrupt, format!("cannot be read: {}", error.message()), "")
+            }
+            _ => (ErrorKind::Io, format!("the connection failed: {}", error.message()), ""),
+        };
+    }
+    if let Some(stream) = error.kind::<gst::StreamError>() {
+        use gst::StreamError as S;
+        return match stream {
+            S::CodecNotFound | S::TypeNotFound | S::Format => (
+                ErrorKind::Unsupported,
+                format!("the stream is not handled: {}", error.message()),
+                "known are H.264, H.265, MJPEG and MPEG-4 Part 2, 8 or 10 bits",
+            ),
+            S::Decode => (
+                ErrorKind::Corrupt,
+                "the stream cannot be decoded".to_owned(),
+                "the recording is damaged; copy it again, or repair it with a remuxer",
+            ),
+            _ if says("not-negotiated") => (
+                ErrorKind::Unsupported,
+                "the decoder gives a picture format that is not handled".to_owned(),
+                "set the camera to 8-bit 4:2:0",
+            ),
+            _ => (
+                ErrorKind::Corrupt,
+                format!("the stream is damaged or cut off: {}", error.message()),
+                "the recording was probably not finished; copy it again, or repair it with a remuxer",
+            ),
+        };
+    }
+    (ErrorKind::Io, error.message().to_owned(), "")
+}

@@ -1,0 +1,351 @@
+//! The GStreamer graph of one run: source, demuxer or depayloader, parser, decoder, appsink.
+//!
+//! Built by hand from known parts rather than by `decodebin`: the graph has one streaming thread for a
+//! recording, no hidden queues, and the same shape every time.
+//!
+//! ```text
+//! file:  filesrc ─ demuxer ┐
+//! rtsp:  rtspsrc ─ depay ──┼─ parser ─(access units)─ decoder ─(pictures)─ appsink
+//! mjpeg: souphttpsrc ─ multipartdemux ┘
+//! ```
+
+use std::sync::Arc;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use super::sniff::Container;
+use super::tap::Tap;
+use super::{Location, Settings, Transport};
+use crate::base::{Error, ErrorKind, Result};
+use crate::frame::Picture;
+
+/// What a stream's caps are decoded with.
+struct Codec {
+    caps: &'static str,
+    name: &'static str,
+    parser: &'static str,
+    decoder: &'static str,
+    /// RTP encoding name (RFC 6184, 7798, 2435, 6416) and its depayloader.
+    rtp: (&'static str, &'static str),
+}
+
+static CODECS: &[Codec] = &[
+    Codec {
+        caps: "video/x-h264",
+        name: "H.264",
+        parser: "h264parse",
+        decoder: "avdec_h264",
+        rtp: ("H264", "rtph264depay"),
+    },
+    Codec {
+        caps: "video/x-h265",
+        name: "H.265",
+        parser: "h265parse",
+        decoder: "avdec_h265",
+        rtp: ("H265", "rtph265depay"),
+    },
+    Codec {
+        caps: "image/jpeg",
+        name: "MJPEG",
+        parser: "jpegparse",
+        decoder: "avdec_mjpeg",
+        rtp: ("JPEG", "rtpjpegdepay"),
+    },
+    Codec {
+        caps: "video/mpeg",
+        name: "MPEG-4 Part 2",
+        parser: "mpeg4videoparse",
+        decoder: "avdec_mpeg4",
+        rtp: ("MP4V-ES", "rtpmp4vdepay"),
+    },
+];
+
+/// Every GStreamer element that a source may need, for `vantage doctor`.
+pub fn elements() -> Vec<&'static str> {
+    let mut all = vec![
+        "filesrc",
+        "qtdemux",
+        "matroskademux",
+        "tsdemux",
+        "avidemux",
+        "rtspsrc",
+        "souphttpsrc",
+        "multipartdemux",
+        "appsink",
+    ];
+    for codec in CODECS {
+        all.extend([codec.parser, codec.decoder, codec.rtp.1]);
+    }
+    all
+}
+
+/// A graph, not yet started.
+pub struct Graph {
+    /// The pipeline.
+    pub pipeline: gst::Pipeline,
+    /// What the callbacks share.
+    pub tap: Arc<Tap>,
+}
+
+impl Graph {
+    /// Builds the graph for `settings`.
+    ///
+    /// # Errors
+    /// The file is not a video, a stream without times has no `assume_fps`, or a plugin is missing.
+    pub fn build(settings: &Settings, tap: &Arc<Tap>, transport: Transport) -> Result<Self> {
+        let graph = Self { pipeline: gst::Pipeline::new(), tap: Arc::clone(tap) };
+        match &settings.location {
+            Location::File(path) => graph.file(path, settings)?,
+            Location::Rtsp(url) => graph.rtsp(url.as_str(), settings, transport)?,
+            Location::HttpMjpeg(url) => graph.http(url.as_str(), settings)?,
+        }
+        Ok(graph)
+    }
+
+    fn file(&self, path: &std::path::Path, settings: &Settings) -> Result<()> {
+        let container = super::sniff::container(path)?;
+        let source = make("filesrc")?;
+        source.set_property("location", path);
+        if container.is_bare() {
+            if settings.assume_fps.is_none() {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("{}: the stream carries no times", path.display()),
+                )
+                .help("give its frame rate: `assume_fps: 25` in the pipeline file, or --assume-fps 25"));
+            }
+            // Bigger blocks than the default 4 KiB: parsing a bare stream is a pass over bytes.
+            source.set_property("blocksize", 65_536_u32);
+            let codec = codec_of(match container {
+                Container::H265 => "video/x-h265",
+                Container::Mjpeg => "image/jpeg",
+                _ => "video/x-h264",
+            })?;
+            self.add(&[&source])?;
+            let head = self.decode_chain(codec)?;
+            return link(&source, &head);
+        }
+        let demuxer = make(match container {
+            Container::Matroska => "matroskademux",
+            Container::MpegTs => "tsdemux",
+            Container::Avi => "avidemux",
+            _ => "qtdemux",
+        })?;
+        self.add(&[&source, &demuxer])?;
+        link(&source, &demuxer)?;
+        self.link_first_video(&demuxer);
+        Ok(())
+    }
+
+    fn http(&self, url: &str, settings: &Settings) -> Result<()> {
+        let source = make("souphttpsrc")?;
+        source.set_property("location", url);
+        source.set_property("is-live", true);
+        source.set_property("do-timestamp", true);
+        source.set_property("timeout", 5_u32);
+        source.set_property("retries", 0_i32);
+        source.set_property("user-agent", USER_AGENT);
+        if let Some(credentials) = &settings.credentials {
+            source.set_property("user-id", &credentials.username);
+            source.set_property("user-pw", credentials.password.expose());
+        }
+        let demuxer = make("multipartdemux")?;
+        self.add(&[&source, &demuxer])?;
+        link(&source, &demuxer)?;
+        self.link_first_video(&demuxer);
+        Ok(())
+    }
+
+    fn rtsp(&self, url: &str, settings: &Settings, transport: Transport) -> Result<()> {
+        let source = make("rtspsrc")?;
+        source.set_property("location", url);
+        source.set_property("latency", u32::try_from(settings.latency.as_millis()).unwrap_or(u32::MAX));
+        source.set_property_from_str("protocols", if transport == Transport::Udp { "udp" } else { "tcp" });
+        source.set_property("tcp-timeout", 5_000_000_u64);
+        source.set_property("timeout", 3_000_000_u64);
+        source.set_property("teardown-timeout", 100_000_000_u64);
+        source.set_property("user-agent", USER_AGENT);
+        if source.find_property("add-reference-timestamp-meta").is_some() {
+            source.set_property("add-reference-timestamp-meta", true);
+        }
+        if let Some(credentials) = &settings.credentials {
+            source.set_property("user-id", &credentials.username);
+            source.set_property("user-pw", credentials.password.expose());
+        }
+        let tap = Arc::clone(&self.tap);
+        source.connect("select-stream", false, move |args| {
+            let caps = args.get(2).and_then(|v| v.get::<gst::Caps>().ok());
+            Some(caps.is_some_and(|caps| tap.offer(&rtp_stream(&caps))).to_value())
+        });
+        self.add(&[&source])?;
+        let (pipeline, tap) = (self.pipeline.downgrade(), Arc::clone(&self.tap));
+        source.connect_pad_added(move |_, pad| {
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let graph = Graph { pipeline, tap: Arc::clone(&tap) };
+            if let Err(error) = graph.on_rtp_pad(pad) {
+                tap.fail(error);
+            }
+        });
+        Ok(())
+    }
+
+    fn on_rtp_pad(&self, pad: &gst::Pad) -> Result<()> {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let stream = rtp_stream(&caps);
+        let Some(codec) = CODECS.iter().find(|c| c.rtp.0 == stream.encoding) else { return Ok(()) };
+        let depay = make(codec.rtp.1)?;
+        self.add(&[&depay])?;
+        let head = self.decode_chain(codec)?;
+        link(&depay, &head)?;
+        let sink = static_pad(&depay, "sink")?;
+        self.tap.watch_packets(&sink);
+        start(&depay)?;
+        pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {}: {e}", depay.name())))
+    }
+
+    /// Links the first video pad of a demuxer when it appears; complains when there is none.
+    fn link_first_video(&self, demuxer: &gst::Element) {
+        let (pipeline, tap) = (self.pipeline.downgrade(), Arc::clone(&self.tap));
+        demuxer.connect_pad_added(move |_, pad| {
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let graph = Graph { pipeline, tap: Arc::clone(&tap) };
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            let Some(name) = caps.structure(0).map(|s| s.name().to_string()) else { return };
+            let is_video = name.starts_with("video/") || name.starts_with("image/");
+            if !is_video || !tap.offer(&Offer { media: "video".to_owned(), encoding: name.clone() }) {
+                return;
+            }
+            let linked = codec_of(&name).and_then(|codec| {
+                let head = graph.decode_chain(codec)?;
+                let sink = static_pad(&head, "sink")?;
+                pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {name}: {e}")))
+            });
+            if let Err(error) = linked {
+                tap.fail(error);
+            }
+        });
+        let tap = Arc::clone(&self.tap);
+        demuxer.connect_no_more_pads(move |_| tap.no_more_streams());
+    }
+
+    /// Adds parser, decoder and appsink, started and linked; returns the parser.
+    fn decode_chain(&self, codec: &Codec) -> Result<gst::Element> {
+        let parser = make(codec.parser)?;
+        let decoder = make(codec.decoder)?;
+        for (property, value) in [("max-threads", "1"), ("output-corrupt", "false"), ("qos", "false")] {
+            if decoder.find_property(property).is_some() {
+                decoder.set_property_from_str(property, value);
+            }
+        }
+        if parser.find_property("disable-passthrough").is_some() {
+            parser.set_property("disable-passthrough", true);
+        }
+        let sink = gst_app::AppSink::builder()
+            .sync(false)
+            .qos(false)
+            .enable_last_sample(false)
+            .max_buffers(1)
+            .caps(&gst_video::VideoCapsBuilder::new().format_list(formats()).build())
+            .callbacks(self.tap.callbacks())
+            .build();
+        let sink_element: &gst::Element = sink.upcast_ref();
+        self.add(&[&parser, &decoder, sink_element])?;
+        link(&parser, &decoder)?;
+        link(&decoder, sink_element)?;
+        self.tap.watch_units(&static_pad(&parser, "src")?);
+        let picture_pad = static_pad(sink_element, "sink")?;
+        accept_padded_buffers(&picture_pad);
+        self.tap.watch_tags(&picture_pad);
+        for element in [sink_element, &decoder, &parser] {
+            start(element)?;
+        }
+        Ok(parser)
+    }
+
+    fn add(&self, elements: &[&gst::Element]) -> Result<()> {
+        self.pipeline.add_many(elements.iter().copied()).map_err(|e| internal(format!("cannot build the graph: {e}")))
+    }
+}
+
+const USER_AGENT: &str = concat!("vantage/", env!("CARGO_PKG_VERSION"));
+
+fn formats() -> impl Iterator<Item = gst_video::VideoFormat> {
+    Picture::FORMATS.iter().map(|name| gst_video::VideoFormat::from_string(name))
+}
+
+/// Tells the decoder that rows may be padded (`GstVideoMeta`): it then decodes straight into the buffer
+/// that we get, instead of copying every picture into a packed one.
+fn accept_padded_buffers(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        let Some(query) = info.query_mut() else { return gst::PadProbeReturn::Ok };
+        match query.view_mut() {
+            gst::QueryViewMut::Allocation(allocation) => {
+                allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+                gst::PadProbeReturn::Handled
+            }
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
+}
+
+/// One stream that a camera or a container offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// `video`, `audio`, …
+    pub media: String,
+    /// RTP encoding name or caps name.
+    pub encoding: String,
+}
+
+impl Offer {
+    /// Whether there is a decoder for it here.
+    pub fn is_handled(&self) -> bool {
+        self.media == "video" && CODECS.iter().any(|c| c.rtp.0 == self.encoding || c.caps == self.encoding)
+    }
+}
+
+fn rtp_stream(caps: &gst::Caps) -> Offer {
+    let text = |field: &str| caps.structure(0).and_then(|s| s.get::<String>(field).ok()).unwrap_or_default();
+    // A static payload type needs no rtpmap: 26 is JPEG (RFC 3551 §6).
+    let payload = caps.structure(0).and_then(|s| s.get::<i32>("payload").ok());
+    let encoding = match (text("encoding-name").to_ascii_uppercase(), payload) {
+        (name, Some(26)) if name.is_empty() => "JPEG".to_owned(),
+        (name, _) => name,
+    };
+    Offer { media: text("media"), encoding }
+}
+
+fn codec_of(caps_name: &str) -> Result<&'static Codec> {
+    CODECS.iter().find(|c| c.caps == caps_name).ok_or_else(|| {
+        let known: Vec<&str> = CODECS.iter().map(|c| c.name).collect();
+        Error::new(ErrorKind::Unsupported, format!("video codec {caps_name} is not handled"))
+            .help(format!("known are {}; set the camera to one of them, or convert the file", known.join(", ")))
+    })
+}
+
+fn make(name: &str) -> Result<gst::Element> {
+    gst::ElementFactory::make(name).build().map_err(|error| {
+        Error::new(ErrorKind::Missing, format!("the GStreamer element {name} is missing"))
+            .source(error)
+            .help("run `make setup`, or `vantage doctor` to see which package brings it")
+    })
+}
+
+fn link(a: &gst::Element, b: &gst::Element) -> Result<()> {
+    a.link(b).map_err(|e| internal(format!("cannot link {} to {}: {e}", a.name(), b.name())))
+}
+
+fn start(element: &gst::Element) -> Result<()> {
+    element.sync_state_with_parent().map_err(|e| internal(format!("cannot start {}: {e}", element.name())))
+}
+
+fn static_pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
+    element.static_pad(name).ok_or_else(|| internal(format!("{} has no pad {name}", element.name())))
+}
+
+fn internal(message: String) -> Error {
+    Error::new(ErrorKind::Internal, message)
+}
