@@ -1,0 +1,276 @@
+//! One running camera: a source, an inlet of its lane, a tail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::events::Origin;
+use super::lane::{Job, JobOwner, Lane};
+use super::output::Output;
+use super::tail::{SceneBuilder, Tail, TailParts, tracking};
+use crate::base::{Clock, Error, ErrorKind, Result};
+use crate::config::{self, Address, CameraPlan};
+use crate::frame::{Account, Frame, FrameDrop, Inlet, Pushed, Stages};
+use crate::rule::{self, Lane as SceneLane, RuleSet, Scene, SceneNames};
+use crate::scene::{Labels, SkipReason};
+use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
+
+/// What a camera shares with the others.
+pub struct Shared {
+    /// Where events go.
+    pub output: Arc<dyn Output>,
+    /// CPU time by stage.
+    pub stages: Arc<Stages>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Shares out connects.
+    pub knocker: Arc<Knocker>,
+    /// SHA-256 of the plan.
+    pub plan_hash: String,
+    /// Names this start of the program in the ids of live events.
+    pub start_name: String,
+    /// How often recordings are read.
+    pub repeat: u32,
+    /// Of how many frames one is analysed; 1 analyses all.
+    pub every: u64,
+}
+
+/// A running camera.
+pub struct Camera {
+    /// The plan it runs by.
+    pub plan: CameraPlan,
+    /// Its counters.
+    pub account: Arc<Account>,
+    /// Its status.
+    pub status: Arc<StatusCell>,
+    supervisor: Supervisor,
+    inlet: Arc<Inlet<Job>>,
+    owner: Arc<JobOwner>,
+}
+
+impl Camera {
+    /// Starts a camera in `lane`.
+    ///
+    /// # Errors
+    /// A rule does not fit the scene or the model's classes, the recording cannot be read, or a thread
+    /// cannot be made.
+    pub fn start(plan: CameraPlan, lane: &Lane, shared: &Shared) -> Result<Self> {
+        let context = |error: Error| error.context(format!("camera {}", plan.id));
+        let labels = lane.model().labels.clone();
+        let scene = scene_builder(&plan, &labels);
+        let rules = rules(&plan, &scene(16.0 / 9.0)).map_err(context)?;
+        let settings = settings(&plan, shared.repeat);
+        let footage = match settings.location.path() {
+            Some(path) => fingerprint(path).map_err(context)?,
+            None => shared.start_name.clone(),
+        };
+        let account = Arc::new(Account::default());
+        let status = Arc::new(StatusCell::default());
+        let tail = Tail::new(TailParts {
+            account: Arc::clone(&account),
+            stages: Arc::clone(&shared.stages),
+            output: Arc::clone(&shared.output),
+            tracking: tracking(&plan, &labels),
+            rules,
+            scene,
+            origin: Origin {
+                camera: plan.id.clone(),
+                footage,
+                model: lane.model().sha256.clone(),
+                pipeline: shared.plan_hash.clone(),
+                labels,
+            },
+        });
+        let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
+        let inlet = Arc::new(lane.inlet());
+        let supervisor = Supervisor::start(SupervisorParts {
+            settings,
+            account: Arc::clone(&account),
+            status: Arc::clone(&status),
+            stages: Arc::clone(&shared.stages),
+            outlet: outlet(&plan, shared.every, &account, &inlet, &owner),
+            clock: Arc::clone(&shared.clock),
+            knocker: Arc::clone(&shared.knocker),
+        })?;
+        Ok(Self { plan, account, status, supervisor, inlet, owner })
+    }
+
+    /// Whether the source has ended by itself (recordings do).
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.supervisor.is_finished()
+    }
+
+    /// Asks the source to stop, without waiting: frames that nobody has taken yet are given up and counted.
+    pub fn request_stop(&self) {
+        self.supervisor.request_stop();
+        for _job in self.inlet.close() {
+            self.account.frame_dropped(FrameDrop::Shutdown);
+        }
+    }
+
+    /// Waits until everything the source gave went through the rules, and ends what is open.
+    ///
+    /// # Errors
+    /// How the recording failed.
+    pub fn join(self) -> Result<()> {
+        let ended = self.supervisor.join();
+        self.inlet.wait_drained();
+        self.owner.tail.end();
+        ended
+    }
+}
+
+/// Where the source's frames go: sampled, then into the lane's ring.
+fn outlet(
+    plan: &CameraPlan,
+    every: u64,
+    account: &Arc<Account>,
+    inlet: &Arc<Inlet<Job>>,
+    owner: &Arc<JobOwner>,
+) -> Outlet {
+    let (account, inlet, owner) = (Arc::clone(account), Arc::clone(inlet), Arc::clone(owner));
+    let sampler = Sampler::new(plan.analyse_fps, every);
+    Arc::new(move |frame| {
+        if !sampler.wants(&frame) {
+            account.frame_skipped(SkipReason::Sampled);
+            return true;
+        }
+        match inlet.push(Job { frame, camera: Arc::clone(&owner) }) {
+            Pushed::Stored => true,
+            Pushed::Displaced(_) => {
+                account.frame_dropped(FrameDrop::Overrun);
+                true
+            }
+            Pushed::Refused(_) => {
+                account.frame_dropped(FrameDrop::Shutdown);
+                false
+            }
+        }
+    })
+}
+
+/// Picks the frames that are analysed: by media time, never by count of arrivals.
+struct Sampler {
+    step_ns: Option<u64>,
+    every: u64,
+    /// The next wanted slot of `step_ns`; 0 at the start.
+    next_slot: AtomicU64,
+}
+
+impl Sampler {
+    fn new(analyse_fps: Option<f64>, every: u64) -> Self {
+        let step_ns = analyse_fps.filter(|fps| *fps > 0.0).map(|fps| (1e9 / fps) as u64);
+        Self { step_ns, every: every.max(1), next_slot: AtomicU64::new(0) }
+    }
+
+    fn wants(&self, frame: &Frame) -> bool {
+        if frame.seq.0 % self.every != 0 {
+            return false;
+        }
+        let Some(step) = self.step_ns.filter(|step| *step > 0) else { return true };
+        // Half a step early counts: a 25 fps camera sampled at 10 must not alternate between 8 and 12.
+        let slot = (u64::try_from(frame.at.0).unwrap_or(0) + step / 4) / step;
+        if slot < self.next_slot.load(Relaxed) {
+            return false;
+        }
+        self.next_slot.store(slot + 1, Relaxed);
+        true
+    }
+}
+
+fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
+    let (zones, lines, lanes, labels) = (plan.zones.clone(), plan.lines.clone(), plan.lanes.clone(), labels.clone());
+    Box::new(move |aspect| Scene {
+        tripwires: lines.iter().map(|l| (l.id.clone(), l.segment)).collect(),
+        zones: zones.iter().map(|z| (z.id.clone(), z.polygon.clone())).collect(),
+        lanes: lanes
+            .iter()
+            .filter_map(|l| Some((l.id.clone(), SceneLane::new(l.polygon.clone(), &l.direction, aspect)?)))
+            .collect::<BTreeMap<_, _>>(),
+        labels: labels.clone(),
+        aspect,
+    })
+}
+
+/// Builds the rules against the scene and the model's real class names.
+fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
+    let names = SceneNames::from(scene);
+    let mut rules = Vec::new();
+    for rule in &plan.rules {
+        let kind = rule::find(&rule.kind)
+            .ok_or_else(|| Error::new(ErrorKind::Config, format!("rule {}: unknown type {}", rule.id, rule.kind)))?;
+        let params = serde_json::Value::Object(rule.params.clone());
+        let compiled = (kind.compile)(&params, &names).map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.param, e.message)).collect();
+            Error::new(ErrorKind::Config, format!("rule {}: {}", rule.id, all.join("; ")))
+                .help("run `vantage check` on the pipeline file")
+        })?;
+        rules.push((Arc::from(rule.id.as_str()), compiled.rule));
+    }
+    Ok(RuleSet::new(rules))
+}
+
+fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
+    let (location, credentials) = match &plan.analysis {
+        Address::File(path) => (Location::File(path.clone()), None),
+        Address::Network { scheme, url, credentials } => {
+            let location = match scheme {
+                config::Scheme::Rtsp | config::Scheme::Rtsps => Location::Rtsp(url.clone()),
+                config::Scheme::Http | config::Scheme::Https => Location::HttpMjpeg(url.clone()),
+            };
+            let credentials = credentials.as_ref().map(|c| crate::source::Credentials {
+                username: c.username.clone(),
+                password: c.password.clone(),
+            });
+            (location, credentials)
+        }
+    };
+    Settings {
+        credentials,
+        transport: match plan.transport {
+            config::Transport::Tcp => crate::source::Transport::Tcp,
+            config::Transport::Udp => crate::source::Transport::Udp,
+            config::Transport::Auto => crate::source::Transport::Auto,
+        },
+        latency: plan.latency,
+        assume_fps: plan.assume_fps,
+        starts_at: plan.starts_at,
+        matrix: plan.matrix.map(|matrix| match matrix {
+            config::Matrix::Bt601 => crate::frame::Matrix::Bt601,
+            config::Matrix::Bt709 => crate::frame::Matrix::Bt709,
+        }),
+        range: plan.range.map(|range| match range {
+            config::Range::Limited => crate::frame::Range::Limited,
+            config::Range::Full => crate::frame::Range::Full,
+        }),
+        rotate: match plan.rotate {
+            config::Rotation::None => None,
+            config::Rotation::Quarter => Some(crate::frame::Rotation::Cw90),
+            config::Rotation::Half => Some(crate::frame::Rotation::Cw180),
+            config::Rotation::ThreeQuarters => Some(crate::frame::Rotation::Cw270),
+        },
+        repeat,
+        ..Settings::new(plan.id.clone(), location)
+    }
+}
+
+/// Names a recording by its size and three samples of its bytes: quick for a file of any length, and
+/// two different recordings never share one by accident.
+fn fingerprint(path: &std::path::Path) -> Result<String> {
+    use sha2::{Digest, Sha256};
+    use std::io::{Read, Seek, SeekFrom};
+    const SAMPLE: u64 = 256 * 1024;
+    let io = |e| Error::io(path, e);
+    let mut file = std::fs::File::open(path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    let mut hash = Sha256::new();
+    hash.update(size.to_le_bytes());
+    for start in [0, (size / 2).saturating_sub(SAMPLE / 2), size.saturating_sub(SAMPLE)] {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(start)).map_err(io)?;
+        file.by_ref().take(SAMPLE).read_to_end(&mut bytes).map_err(io)?;
+        hash.update(&bytes);
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}

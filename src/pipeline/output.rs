@@ -1,0 +1,43 @@
+//! What comes out of the cameras' tails.
+
+use crate::base::CameraId;
+use crate::frame::Frame;
+use crate::frame::still::{Overlay, Snapshot};
+use crate::scene::{Detection, Event, Track};
+
+/// A still to be written beside its event.
+pub struct Still {
+    /// File name, as in the event's `still`.
+    pub name: String,
+    /// The pixels, already scaled down.
+    pub snapshot: Snapshot,
+    /// What to draw on them.
+    pub overlays: Vec<Overlay>,
+}
+
+/// One frame with everything learnt from it.
+pub struct Observed<'a> {
+    /// Which camera.
+    pub camera: &'a CameraId,
+    /// The frame.
+    pub frame: &'a Frame,
+    /// What the detector found; `None` when it failed on this frame.
+    pub detections: Option<&'a [Detection]>,
+    /// The tracks as rules saw them.
+    pub tracks: &'a [Track],
+}
+
+/// Takes what the tails give, in order per camera. Called with the camera's tail locked: be quick, or
+/// block on purpose (that is how a slow disk becomes counted frame drops instead of lost events).
+pub trait Output: Send + Sync {
+    /// Events of one frame, in order.
+    fn events(&self, events: Vec<Event>, stills: Vec<Still>, arrived: Option<std::time::Instant>);
+    /// A frame was observed, after its events. The default does nothing.
+    fn observed(&self, observed: &Observed<'_>) {
+        let _ = observed;
+    }
+    /// Whether stills are wanted.
+    fn wants_stills(&self) -> bool {
+        false
+    }
+}

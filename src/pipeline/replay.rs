@@ -1,0 +1,189 @@
+//! Recorded footage through the whole pipeline: lossless, in virtual time, with a digest.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::engine::{CameraReport, Engine, EngineParts};
+use super::mode::Mode;
+use super::output::{Observed, Output, Still};
+use crate::base::{CameraId, Clock, Error, ErrorKind, Result};
+use crate::config::{Address, Plan};
+use crate::infer::Runtime;
+use crate::scene::Event;
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Replayed {
+    /// All events in order of time, then camera, then the order they came in.
+    pub events: Vec<Event>,
+    /// SHA-256 over the events' JSON lines, hexadecimal: equal digests mean equal bytes.
+    pub digest: String,
+    /// Each camera's counters and how its recording ended.
+    pub cameras: Vec<(CameraReport, Result<()>)>,
+}
+
+/// Progress of a replay.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Progress {
+    /// Frames observed.
+    pub frames: u64,
+    /// Events so far.
+    pub events: u64,
+}
+
+/// Collects what the tails give.
+#[derive(Default)]
+struct Collector {
+    events: Mutex<BTreeMap<CameraId, Vec<Event>>>,
+    stills: Option<std::path::PathBuf>,
+    observer: Option<Observer>,
+}
+
+/// Looks at every observed frame.
+pub type Observer = Box<dyn Fn(&Observed<'_>) + Send + Sync>;
+
+impl Output for Collector {
+    fn events(&self, mut events: Vec<Event>, stills: Vec<Still>, _arrived: Option<std::time::Instant>) {
+        let mut all = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(camera) = events.first().map(|e| e.camera.clone()) else { return };
+        let list = all.entry(camera).or_default();
+        for event in &mut events {
+            event.sequence = list.len() as u64 + 1;
+            list.push(event.clone());
+        }
+        drop(all);
+        let Some(folder) = &self.stills else { return };
+        for still in stills {
+            let path = folder.join(&still.name);
+            let written = still
+                .snapshot
+                .encode(&still.overlays, 85)
+                .and_then(|jpeg| std::fs::write(&path, jpeg).map_err(|e| Error::io(&path, e)));
+            if let Err(error) = written {
+                tracing::warn!(%error, "no still");
+            }
+        }
+    }
+
+    fn observed(&self, observed: &Observed<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(observed);
+        }
+    }
+
+    fn wants_stills(&self) -> bool {
+        self.stills.is_some()
+    }
+}
+
+/// What a replay may do besides listing events.
+#[derive(Default)]
+pub struct ReplayOptions {
+    /// Where stills go; none without.
+    pub stills: Option<std::path::PathBuf>,
+    /// Looks at every observed frame.
+    pub observer: Option<Observer>,
+}
+
+/// Runs every camera of the plan over its recording, to the end.
+///
+/// `watch` is called now and then with the reports; false stops the replay early.
+///
+/// # Errors
+/// A camera has no recording, or the pipeline cannot start. A recording that fails on the way is no
+/// error here: see [`Replayed::cameras`].
+pub fn replay(
+    plan: Plan,
+    runtime: &'static Runtime,
+    clock: Arc<dyn Clock>,
+    options: ReplayOptions,
+    mut watch: impl FnMut(&[CameraReport]) -> bool,
+) -> Result<Replayed> {
+    for camera in &plan.cameras {
+        if let Address::Network { .. } = &camera.analysis {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("camera {}: {} is no recording", camera.id, camera.analysis.shown()),
+            )
+            .help(format!("give one: --clip {}=FILE", camera.id)));
+        }
+    }
+    if let Some(folder) = &options.stills {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    let collector =
+        Arc::new(Collector { events: Mutex::default(), stills: options.stills, observer: options.observer });
+    let parts = EngineParts {
+        mode: Mode::recorded(),
+        output: Arc::clone(&collector) as Arc<dyn Output>,
+        runtime,
+        clock,
+        repeat: 1,
+        every: 1,
+    };
+    let mut engine = Engine::start(plan, parts)?;
+    engine.start_cameras()?;
+    let mut stopped = false;
+    engine.wait(std::time::Duration::from_millis(50), |engine| {
+        stopped = !watch(&engine.report());
+        !stopped
+    });
+    if stopped {
+        engine.stop();
+        return Err(Error::new(ErrorKind::Usage, "stopped before the end of the footage"));
+    }
+    let cameras = engine.finish();
+    drop(engine);
+    let events = std::mem::take(&mut *collector.events.lock().unwrap_or_else(PoisonError::into_inner));
+    let events = in_order(events);
+    let digest = digest(&events)?;
+    Ok(Replayed { events, digest, cameras })
+}
+
+fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {
+    let mut all: Vec<Event> = by_camera.into_values().flatten().collect();
+    // Stable: within a camera and an instant the order of the tail stays.
+    all.sort_by(|a, b| (a.time.utc, a.media_time, &a.camera).cmp(&(b.time.utc, b.media_time, &b.camera)));
+    all
+}
+
+/// One event as a JSON line, without the line feed.
+///
+/// # Errors
+/// `Internal` when it cannot be written as JSON.
+pub fn json_line(event: &Event) -> Result<String> {
+    serde_json::to_string(event).map_err(|e| Error::new(ErrorKind::Internal, "an event is no JSON").source(e))
+}
+
+fn digest(events: &[Event]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for event in events {
+        hash.update(json_line(event)?.as_bytes());
+        hash.update(b"\n");
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Puts recordings in place of cameras: `CAMERA=FILE`.
+///
+/// # Errors
+/// `Usage` for an unknown camera.
+pub fn put_clips(plan: &mut Plan, clips: &[(String, std::path::PathBuf)]) -> Result<()> {
+    for (id, file) in clips {
+        let known: Vec<String> = plan.cameras.iter().map(|c| c.id.to_string()).collect();
+        let camera = plan.cameras.iter_mut().find(|c| c.id.as_str() == id).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("--clip {id}=…: there is no camera {id}"))
+                .help(format!("the pipeline has {}", known.join(", ")))
+        })?;
+        camera.analysis = Address::File(absolute(file)?);
+    }
+    Ok(())
+}
+
+fn absolute(path: &Path) -> Result<std::path::PathBuf> {
+    std::path::absolute(path).map_err(|e| Error::io(path, e))
+}
