@@ -1,0 +1,168 @@
+//! Where a box is expected after Δt seconds: a constant-velocity Kalman filter.
+//!
+//! The filter of SORT and ByteTrack with its time step made real. Noise scales with the box's size, as there,
+//! but per second: position diffuses, and velocity takes a random walk (white acceleration), so
+//! the process noise over Δt is q_v·[Δt³/3, Δt²/2; Δt²/2, Δt] + q_p·[Δt, 0; 0, 0] (Bar-Shalom, Li and
+//! Kirubarajan, *Estimation with Applications to Tracking and Navigation*, 2001, §6.2.2). Two steps of
+//! Δt/2 give exactly one step of Δt.
+//!
+//! Centre x, centre y, width and height do not share noise, so the 8×8 filter falls apart into four
+//! filters of position and velocity, with the same result and no matrix algebra.
+//!
+//! Space: picture **heights** on both axes, so that a pixel is as wide as it is tall. Boxes enter and
+//! leave in normalised coordinates with the picture's aspect ratio.
+
+use crate::scene::{NormBox, NormPoint};
+
+/// Standard deviation of a detection's centre and size, in box sizes.
+const MEASUREMENT: f32 = 1.0 / 20.0;
+/// Diffusion of position, in box sizes per √second: ByteTrack's 1/20 per frame at 30 fps.
+const POSITION: f32 = 0.273_861_3;
+/// Diffusion of velocity, in box sizes per second per √second: ByteTrack's 1/160 per frame at 30 fps.
+const VELOCITY: f32 = 1.026_979_9;
+/// Standard deviation of the unknown first velocity, in box sizes per second: ByteTrack's 10/160 per frame.
+const FIRST_VELOCITY: f32 = 1.875;
+/// No box is taken to be smaller than this, in picture heights (1/4 pixel at 1080 lines).
+const MIN_SIZE: f32 = 2.5e-4;
+
+/// Position and velocity on one axis, with their covariance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Axis {
+    at: f32,
+    speed: f32,
+    /// Var(at), Cov(at, speed), Var(speed).
+    covariance: [f32; 3],
+}
+
+impl Axis {
+    fn new(at: f32, size: f32) -> Self {
+        let position = 2.0 * MEASUREMENT * size;
+        let speed = FIRST_VELOCITY * size;
+        Self { at, speed: 0.0, covariance: [position * position, 0.0, speed * speed] }
+    }
+
+    fn predict(&mut self, dt: f32, size: f32) {
+        let q_position = (POSITION * size).powi(2);
+        let q_speed = (VELOCITY * size).powi(2);
+        let [pp, ps, ss] = self.covariance;
+        self.at += self.speed * dt;
+        self.covariance = [
+            pp + 2.0 * dt * ps + dt * dt * ss + q_position * dt + q_speed * dt * dt * dt / 3.0,
+            ps + dt * ss + q_speed * dt * dt / 2.0,
+            ss + q_speed * dt,
+        ];
+    }
+
+    fn update(&mut self, measured: f32, size: f32) {
+        let [pp, ps, ss] = self.covariance;
+        let noise = (MEASUREMENT * size).powi(2);
+        let innovation_variance = pp + noise;
+        let (gain_at, gain_speed) = (pp / innovation_variance, ps / innovation_variance);
+        let innovation = measured - self.at;
+        self.at += gain_at * innovation;
+        self.speed += gain_speed * innovation;
+        // (1 − K)·pp written as K·noise: it cannot turn negative by rounding.
+        self.covariance = [gain_at * noise, ps * noise / innovation_variance, (ss - gain_speed * ps).max(0.0)];
+    }
+}
+
+/// The filtered box of one object.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BoxFilter {
+    x: Axis,
+    y: Axis,
+    width: Axis,
+    height: Axis,
+}
+
+/// Centre x, centre y, width, height, in picture heights.
+fn measure(bbox: &NormBox, aspect: f32) -> [f32; 4] {
+    let centre = bbox.centre();
+    [centre.x * aspect, centre.y, (bbox.width() * aspect).max(MIN_SIZE), bbox.height().max(MIN_SIZE)]
+}
+
+impl BoxFilter {
+    /// A filter from a first detection; `aspect` is the picture's width over its height.
+    #[must_use]
+    pub fn new(bbox: &NormBox, aspect: f32) -> Self {
+        let [x, y, width, height] = measure(bbox, aspect);
+        Self {
+            x: Axis::new(x, scale(width, height)),
+            y: Axis::new(y, scale(width, height)),
+            width: Axis::new(width, scale(width, height)),
+            height: Axis::new(height, scale(width, height)),
+        }
+    }
+
+    /// Moves on by `dt` seconds (0 or more).
+    pub fn predict(&mut self, dt: f32) {
+        let size = self.size();
+        for axis in [&mut self.x, &mut self.y, &mut self.width, &mut self.height] {
+            axis.predict(dt, size);
+        }
+        self.width.at = self.width.at.max(MIN_SIZE);
+        self.height.at = self.height.at.max(MIN_SIZE);
+    }
+
+    /// Takes in a detection.
+    pub fn update(&mut self, bbox: &NormBox, aspect: f32) {
+        let size = self.size();
+        let [x, y, width, height] = measure(bbox, aspect);
+        self.x.update(x, size);
+        self.y.update(y, size);
+        self.width.update(width, size);
+        self.height.update(height, size);
+        self.width.at = self.width.at.max(MIN_SIZE);
+        self.height.at = self.height.at.max(MIN_SIZE);
+    }
+
+    /// Stops growth or shrinking: an unseen box keeps its size (as ByteTrack does for height).
+    pub fn hold_size(&mut self) {
+        self.width.speed = 0.0;
+        self.height.speed = 0.0;
+    }
+
+    /// Stops it where it is.
+    pub fn hold_still(&mut self) {
+        self.hold_size();
+        self.x.speed = 0.0;
+        self.y.speed = 0.0;
+    }
+
+    /// The box now, in normalised coordinates; may reach outside the picture.
+    #[must_use]
+    pub fn bbox(&self, aspect: f32) -> NormBox {
+        let half_width = self.width.at / 2.0;
+        let half_height = self.height.at / 2.0;
+        NormBox {
+            x1: (self.x.at - half_width) / aspect,
+            y1: self.y.at - half_height,
+            x2: (self.x.at + half_width) / aspect,
+            y2: self.y.at + half_height,
+        }
+    }
+
+    /// Velocity of the centre, in picture widths and heights per second.
+    #[must_use]
+    pub fn velocity(&self, aspect: f32) -> NormPoint {
+        NormPoint::new(self.x.speed / aspect, self.y.speed)
+    }
+
+    /// Carries the state over to a picture of another aspect ratio: normalised values stay what they were.
+    pub fn rescale_x(&mut self, factor: f32) {
+        for axis in [&mut self.x, &mut self.width] {
+            axis.at *= factor;
+            axis.speed *= factor;
+            axis.covariance = axis.covariance.map(|c| c * factor * factor);
+        }
+    }
+
+    fn size(&self) -> f32 {
+        scale(self.width.at, self.height.at)
+    }
+}
+
+/// The length that noise scales with, in picture heights.
+fn scale(_width: f32, height: f32) -> f32 {
+    height
+}
