@@ -42,6 +42,13 @@ impl ClassGroups {
         Self(labels.names().iter().map(group).collect())
     }
 
+    /// Whether two boxes of these classes in one place can only be one object: not so for a person on
+    /// a motorcycle.
+    #[must_use]
+    pub fn same_object(&self, a: ClassId, b: ClassId) -> bool {
+        self.affinity(a, b) >= SAME_GROUP
+    }
+
     /// How much a pair of these classes counts, 0 (never) to 1 (the same class).
     #[must_use]
     pub fn affinity(&self, a: ClassId, b: ClassId) -> f32 {
@@ -83,7 +90,8 @@ impl ClassVote {
             entry.1 += score;
         } else {
             if self.weights.len() >= Self::CANDIDATES
-                && let Some(lightest) = (0..self.weights.len()).min_by(|a, b| self.weight_at(*a).total_cmp(&self.weight_at(*b)))
+                && let Some(lightest) =
+                    (0..self.weights.len()).min_by(|a, b| self.weight_at(*a).total_cmp(&self.weight_at(*b)))
             {
                 self.weights.swap_remove(lightest);
             }

@@ -1,7 +1,7 @@
 //! Where a box is expected after Δt seconds: a constant-velocity Kalman filter.
 //!
-//! The filter of SORT and ByteTrack with its time step made real. Noise scales with the box's size, as there,
-//! but per second: position diffuses, and velocity takes a random walk (white acceleration), so
+//! The filter of SORT and ByteTrack with its time step made real. Noise scales with the box's height, as
+//! there, but per second: position diffuses, and velocity takes a random walk (white acceleration), so
 //! the process noise over Δt is q_v·[Δt³/3, Δt²/2; Δt²/2, Δt] + q_p·[Δt, 0; 0, 0] (Bar-Shalom, Li and
 //! Kirubarajan, *Estimation with Applications to Tracking and Navigation*, 2001, §6.2.2). Two steps of
 //! Δt/2 give exactly one step of Δt.
@@ -14,14 +14,15 @@
 
 use crate::scene::{NormBox, NormPoint};
 
-/// Standard deviation of a detection's centre and size, in box sizes.
-const MEASUREMENT: f32 = 1.0 / 20.0;
-/// Diffusion of position, in box sizes per √second: ByteTrack's 1/20 per frame at 30 fps.
-const POSITION: f32 = 0.273_861_3;
-/// Diffusion of velocity, in box sizes per second per √second: ByteTrack's 1/160 per frame at 30 fps.
-const VELOCITY: f32 = 1.026_979_9;
-/// Standard deviation of the unknown first velocity, in box sizes per second: ByteTrack's 10/160 per frame.
-const FIRST_VELOCITY: f32 = 1.875;
+/// Standard deviation of a detection's centre and size, in box heights (ByteTrack: 0.05).
+const MEASUREMENT: f32 = 0.06;
+/// Diffusion of position, in box heights per √second (ByteTrack's 1/20 per frame is 0.27 at 30 fps).
+const POSITION: f32 = 0.14;
+/// Diffusion of velocity, in box heights per second per √second (ByteTrack's 1/160 per frame is 1.0 at 30 fps).
+const VELOCITY: f32 = 0.5;
+/// Standard deviation of the unknown first velocity, in box heights per second (ByteTrack's 10/160 per frame
+/// is 1.9 at 30 fps).
+const FIRST_VELOCITY: f32 = 2.8;
 /// No box is taken to be smaller than this, in picture heights (1/4 pixel at 1080 lines).
 const MIN_SIZE: f32 = 2.5e-4;
 
@@ -51,6 +52,12 @@ impl Axis {
             ps + dt * ss + q_speed * dt * dt / 2.0,
             ss + q_speed * dt,
         ];
+    }
+
+    fn surprise(&self, measured: f32, size: f32) -> f32 {
+        let [pp, _, _] = self.covariance;
+        let noise = (MEASUREMENT * size).powi(2);
+        (measured - self.at).powi(2) / (pp + noise)
     }
 
     fn update(&mut self, measured: f32, size: f32) {
@@ -87,10 +94,10 @@ impl BoxFilter {
     pub fn new(bbox: &NormBox, aspect: f32) -> Self {
         let [x, y, width, height] = measure(bbox, aspect);
         Self {
-            x: Axis::new(x, scale(width, height)),
-            y: Axis::new(y, scale(width, height)),
-            width: Axis::new(width, scale(width, height)),
-            height: Axis::new(height, scale(width, height)),
+            x: Axis::new(x, height),
+            y: Axis::new(y, height),
+            width: Axis::new(width, height),
+            height: Axis::new(height, height),
         }
     }
 
@@ -142,6 +149,15 @@ impl BoxFilter {
         }
     }
 
+    /// How surprising a box's centre would be: its squared Mahalanobis distance from the expected one, with the
+    /// uncertainty of both (chi-squared with 2 degrees of freedom where the filter's model holds).
+    #[must_use]
+    pub fn surprise(&self, bbox: &NormBox, aspect: f32) -> f32 {
+        let size = self.size();
+        let [x, y, _, _] = measure(bbox, aspect);
+        self.x.surprise(x, size) + self.y.surprise(y, size)
+    }
+
     /// Velocity of the centre, in picture widths and heights per second.
     #[must_use]
     pub fn velocity(&self, aspect: f32) -> NormPoint {
@@ -158,11 +174,6 @@ impl BoxFilter {
     }
 
     fn size(&self) -> f32 {
-        scale(self.width.at, self.height.at)
+        self.height.at
     }
-}
-
-/// The length that noise scales with, in picture heights.
-fn scale(_width: f32, height: f32) -> f32 {
-    height
 }

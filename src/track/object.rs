@@ -6,8 +6,16 @@ use super::params::Params;
 use crate::base::{MediaTime, TrackId};
 use crate::scene::{Detection, NormBox, Track};
 
-/// IoU with the place it has kept, below which an object has moved away from it.
+/// IoU with the place it has kept, below which an object is no longer wholly there.
 const SAME_PLACE_IOU: f32 = 0.7;
+/// Share of its box inside that place, from which on it is still there, partly hidden.
+const HIDDEN_SHARE: f32 = 0.85;
+/// For this many seconds after its last detection an object may be found by motion alone: beyond, the
+/// filter's uncertainty would take in the neighbours.
+const MOTION_SECONDS: f64 = 0.5;
+
+/// 99 % of chi-squared with 2 degrees of freedom.
+const SURPRISE_GATE: f32 = 9.21;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -53,17 +61,29 @@ impl Object {
         }
     }
 
-    /// Moves the expected box on by `dt` seconds.
+    /// Moves the expected box on by `dt` seconds. A parked object that is unseen is expected where it was.
     pub fn predict(&mut self, dt: f32, aspect: f32, params: &Params) {
         if self.stage == Stage::Lost {
             if self.is_parked(params) {
-                self.filter.hold_still();
-            } else {
-                self.filter.hold_size();
+                return;
             }
+            self.filter.hold_size();
         }
         self.filter.predict(dt);
         self.bbox = self.filter.bbox(aspect);
+    }
+
+    /// Notes that an observation had no detection of it.
+    pub fn lose(&mut self, aspect: f32, params: &Params) {
+        if self.stage == Stage::Tracked && self.is_parked(params) {
+            // What hides it took parts of its box first.
+            if self.bbox.iou(&self.place) < SAME_PLACE_IOU {
+                self.filter = BoxFilter::new(&self.place, aspect);
+            }
+            self.filter.hold_still();
+            self.bbox = self.filter.bbox(aspect);
+        }
+        self.stage = Stage::Lost;
     }
 
     /// Takes in its detection of this observation.
@@ -74,10 +94,24 @@ impl Object {
         self.score = detection.score;
         self.last_seen = at;
         self.stage = Stage::Tracked;
-        if self.place.iou(&self.bbox) < SAME_PLACE_IOU {
+        if self.place.iou(&self.bbox) < SAME_PLACE_IOU && share_inside(&self.bbox, &self.place) < HIDDEN_SHARE {
             self.place = self.bbox;
             self.still_since = at;
         }
+    }
+
+    /// How well a detection fits its motion and size where boxes need not overlap, 0 (cannot be) to 1.
+    pub fn motion_similarity(&self, now: MediaTime, detection: &Detection, aspect: f32) -> f32 {
+        if now.seconds_since(self.last_seen) > MOTION_SECONDS {
+            return 0.0;
+        }
+        let likely = 1.0 - self.filter.surprise(&detection.bbox, aspect) / SURPRISE_GATE;
+        if likely <= 0.0 {
+            return 0.0;
+        }
+        let common = self.bbox.width().min(detection.bbox.width()) * self.bbox.height().min(detection.bbox.height());
+        let united = self.bbox.area() + detection.bbox.area() - common;
+        if united > 0.0 { likely * common / united } else { 0.0 }
     }
 
     /// Whether it had kept its place for long when last seen.
@@ -121,4 +155,11 @@ impl Object {
             last_seen: self.last_seen,
         })
     }
+}
+
+/// Share of `a` that lies inside `b`.
+fn share_inside(a: &NormBox, b: &NormBox) -> f32 {
+    let width = (a.x2.min(b.x2) - a.x1.max(b.x1)).max(0.0);
+    let height = (a.y2.min(b.y2) - a.y1.max(b.y1)).max(0.0);
+    if a.area() > 0.0 { width * height / a.area() } else { 0.0 }
 }

@@ -17,6 +17,9 @@ pub struct Params {
     pub low_match_iou: f32,
     /// Least IoU × score × class affinity that confirms a tentative track.
     pub tentative_similarity: f32,
+    /// Third association: least likelihood × size overlap of a track or tentative track and a high detection
+    /// that it does not overlap enough, as happens at low frame rates.
+    pub motion_similarity: f32,
     /// How long a confirmed track is remembered without a detection.
     pub lost_seconds: f64,
     /// How long after its last detection a track is still shown to rules, as a prediction.
@@ -29,6 +32,9 @@ pub struct Params {
     pub parked_iou: f32,
     /// A tracked and a lost track overlapping by more than this IoU are one object; the younger goes.
     pub duplicate_iou: f32,
+    /// An unmatched detection that overlaps a track seen in this frame by more than this IoU, of the
+    /// same sort of class, is a second box of the same object and begins nothing.
+    pub twin_iou: f32,
     /// Which classes may be one object.
     pub class_groups: ClassGroups,
 }
@@ -42,12 +48,14 @@ impl Default for Params {
             match_similarity: 0.2,
             low_match_iou: 0.5,
             tentative_similarity: 0.3,
+            motion_similarity: 0.6,
             lost_seconds: 1.0,
             coast_seconds: 0.2,
             parked_after_seconds: 3.0,
             parked_seconds: 10.0,
             parked_iou: 0.5,
             duplicate_iou: 0.85,
+            twin_iou: 0.7,
             class_groups: ClassGroups::default(),
         }
     }

@@ -1,12 +1,18 @@
 //! The tracker: ByteTrack (Zhang et al., ECCV 2022) over media time.
 //!
 //! Each observation: forget what has been lost for too long; predict every object to now; match
-//! confirmed objects, lost ones too, with high-score detections by IoU × score; match those still
-//! tracked but unmatched with low-score detections by IoU; match tentative objects with what is left
-//! of the high ones; begin new objects with the rest. Matching is exact ([`super::assignment`]).
+//! 1. confirmed objects, lost ones too, with high-score detections by IoU × score;
+//! 2. those still tracked but unmatched with low-score detections by IoU;
+//! 3. tentative objects with what is left of the high ones by IoU × score;
+//! 4. what is still unmatched and not lost with the rest of the high ones by the motion filter's
+//!    likelihood: at 5 frames a second a motorbike leaves its own box between two frames, and IoU is 0;
+//!
+//! then begin new objects with the rest. Matching is exact ([`super::assignment`]). Step 4 is ours, and
+//! so are a parked object's memory, class affinity, and that a second box of a tracked object begins
+//! nothing.
 //!
 //! Bounded: [`MAX_TRACKS`] objects, [`MAX_DETECTIONS`] detections per frame, the best-scored first.
-//! Detections that are not finite, or have no area, are passed over.
+//! Detections that are not numbers, lie far outside the picture or have no area are passed over.
 
 use super::assignment::Assigner;
 use super::object::{Object, Stage};
@@ -125,7 +131,7 @@ impl Tracker {
         self.now = Some(now);
         let (params, ended) = (&self.params, &mut self.ended);
         self.objects.retain(|object| {
-            let keep = object.stage == Stage::Tentative || !object.is_expired(now, params);
+            let keep = !object.is_expired(now, params);
             if !keep {
                 ended.extend(object.id);
             }
@@ -140,11 +146,14 @@ impl Tracker {
         let low_score = self.params.low_score;
         let taken = &mut self.scratch.detections;
         taken.clear();
-        taken.extend(detections.iter().filter(|d| {
+        let usable = |d: &&Detection| {
             let b = &d.bbox;
-            let finite = [b.x1, b.y1, b.x2, b.y2].iter().all(|v| v.is_finite());
-            finite && b.x2 > b.x1 && b.y2 > b.y1 && d.score >= low_score && d.score.is_finite()
-        }));
+            let near = [b.x1, b.y1, b.x2, b.y2].iter().all(|v| (-1.0..=2.0).contains(v));
+            near && b.x2 > b.x1 && b.y2 > b.y1 && d.score >= low_score
+        };
+        // A score may exceed 1 by rounding.
+        let capped = |d: &Detection| Detection { score: d.score.min(1.0), ..*d };
+        taken.extend(detections.iter().filter(usable).map(capped));
         taken.sort_unstable_by(|a, b| {
             let corners = |d: &Detection| <[f32; 4]>::from(d.bbox);
             let by_corner = corners(a).into_iter().zip(corners(b)).map(|(a, b)| a.total_cmp(&b));
@@ -165,15 +174,21 @@ impl Tracker {
         scratch.detection_matched.resize(scratch.detections.len(), false);
         let groups = &params.class_groups;
         let high = |d: &Detection| d.score >= params.high_score;
-        let fused = |o: &Object, d: &Detection| o.bbox.iou(&d.bbox) * d.score * groups.affinity(o.vote.leader(), d.class);
+        let fused =
+            |o: &Object, d: &Detection| o.bbox.iou(&d.bbox) * d.score * groups.affinity(o.vote.leader(), d.class);
 
-        let mut stage = Matching { now, aspect: self.aspect, objects: &mut self.objects, scratch, last_id: &mut self.last_id };
+        let mut stage =
+            Matching { now, aspect: self.aspect, objects: &mut self.objects, scratch, last_id: &mut self.last_id };
         stage.run(
             |o| o.stage != Stage::Tentative,
             high,
             params.match_similarity,
             |o, d| {
-                if o.is_parked_memory(now, params) && o.bbox.iou(&d.bbox) < params.parked_iou { 0.0 } else { fused(o, d) }
+                if o.is_parked_memory(now, params) && o.bbox.iou(&d.bbox) < params.parked_iou {
+                    0.0
+                } else {
+                    fused(o, d)
+                }
             },
         );
         stage.run(
@@ -183,6 +198,15 @@ impl Tracker {
             |o, d| if groups.affinity(o.vote.leader(), d.class) > 0.0 { o.bbox.iou(&d.bbox) } else { 0.0 },
         );
         stage.run(|o| o.stage == Stage::Tentative, high, params.tentative_similarity, fused);
+        let aspect = self.aspect;
+        stage.run(
+            |o| o.stage != Stage::Lost,
+            high,
+            params.motion_similarity,
+            |o, d| {
+                if groups.same_object(o.vote.leader(), d.class) { o.motion_similarity(now, d, aspect) } else { 0.0 }
+            },
+        );
     }
 
     /// Unmatched objects: confirmed ones become lost, tentative ones were nothing.
@@ -194,7 +218,7 @@ impl Tracker {
             }
             let keep = object.stage != Stage::Tentative;
             if keep {
-                object.stage = Stage::Lost;
+                object.lose(self.aspect, &self.params);
             }
             keep
         });
@@ -208,6 +232,15 @@ impl Tracker {
         for (detection, _) in left {
             if detection.score < self.params.new_track_score || self.objects.len() >= MAX_TRACKS {
                 break;
+            }
+            let groups = &self.params.class_groups;
+            let twin = |o: &Object| {
+                o.stage != Stage::Lost
+                    && groups.same_object(o.vote.leader(), detection.class)
+                    && o.bbox.iou(&detection.bbox) > self.params.twin_iou
+            };
+            if self.objects.iter().any(twin) {
+                continue;
             }
             let mut object = Object::new(now, detection, self.aspect);
             if first {
@@ -274,9 +307,15 @@ impl Matching<'_> {
         let Scratch { assigner, detections, object_matched, detection_matched, rows, columns } = &mut *self.scratch;
         let unmatched = |matched: &[bool], i: usize| matched.get(i) == Some(&false);
         rows.clear();
-        rows.extend((0..self.objects.len()).filter(|&i| unmatched(object_matched, i) && self.objects.get(i).is_some_and(&wants)));
+        rows.extend(
+            (0..self.objects.len())
+                .filter(|&i| unmatched(object_matched, i) && self.objects.get(i).is_some_and(&wants)),
+        );
         columns.clear();
-        columns.extend((0..detections.len()).filter(|&j| unmatched(detection_matched, j) && detections.get(j).is_some_and(&offered)));
+        columns.extend(
+            (0..detections.len())
+                .filter(|&j| unmatched(detection_matched, j) && detections.get(j).is_some_and(&offered)),
+        );
         if rows.is_empty() || columns.is_empty() {
             return;
         }
