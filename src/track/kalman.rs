@@ -3,8 +3,8 @@
 //! The filter of SORT and ByteTrack with its time step made real. Noise scales with the box's height, as
 //! there, but per second: position diffuses, and velocity takes a random walk (white acceleration), so
 //! the process noise over Δt is q_v·[Δt³/3, Δt²/2; Δt²/2, Δt] + q_p·[Δt, 0; 0, 0] (Bar-Shalom, Li and
-//! Kirubarajan, *Estimation with Applications to Tracking and Navigation*, 2001, §6.2.2). Two steps of
-//! Δt/2 give exactly one step of Δt.
+//! Kirubarajan, *Estimation with Applications to Tracking and Navigation*, 2001, §6.2.2). Two steps
+//! of Δt/2 give one step of Δt (while the height, which scales the noise, keeps).
 //!
 //! Centre x, centre y, width and height do not share noise, so the 8×8 filter falls apart into four
 //! filters of position and velocity, with the same result and no matrix algebra.
@@ -175,5 +175,61 @@ impl BoxFilter {
 
     fn size(&self) -> f32 {
         self.height.at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASPECT: f32 = 2.0;
+
+    fn square(x: f32) -> NormBox {
+        NormBox { x1: x - 0.025, y1: 0.45, x2: x + 0.025, y2: 0.55 }
+    }
+
+    fn moving() -> BoxFilter {
+        let mut filter = BoxFilter::new(&square(0.1), ASPECT);
+        for step in 1..30 {
+            filter.predict(0.04);
+            filter.update(&square(0.1 + 0.01 * step as f32), ASPECT);
+        }
+        filter.hold_size();
+        filter
+    }
+
+    #[test]
+    fn one_long_step_is_many_short_ones() {
+        let (mut once, mut often) = (moving(), moving());
+        once.predict(0.4);
+        (0..40).for_each(|_| often.predict(0.01));
+        let far = square(0.6);
+        assert!((once.bbox(ASPECT).x1 - often.bbox(ASPECT).x1).abs() < 1e-4);
+        let (a, b) = (once.surprise(&far, ASPECT), often.surprise(&far, ASPECT));
+        assert!((a - b).abs() < 1e-3 * a, "{a} {b}");
+    }
+
+    #[test]
+    fn speed_is_learnt_and_noise_does_not_depend_on_the_axis() {
+        let filter = moving();
+        assert!((filter.velocity(ASPECT).x - 0.25).abs() < 0.01, "{:?}", filter.velocity(ASPECT));
+        // The same number of pixels aside and below is as surprising.
+        let mut filter = BoxFilter::new(&square(0.5), ASPECT);
+        filter.predict(0.04);
+        let aside = filter.surprise(&square(0.5 + 0.01), ASPECT);
+        let below = NormBox { y1: 0.47, y2: 0.57, ..square(0.5) };
+        assert!((aside - filter.surprise(&below, ASPECT)).abs() < 1e-3 * aside);
+    }
+
+    #[test]
+    fn surprise_grows_with_distance_and_shrinks_with_time() {
+        let mut filter = moving();
+        let here = filter.bbox(ASPECT);
+        let off = |by: f32| NormBox { x1: here.x1 + by, x2: here.x2 + by, ..here };
+        assert!(filter.surprise(&off(0.02), ASPECT) < filter.surprise(&off(0.03), ASPECT));
+        let now = filter.surprise(&off(0.02), ASPECT);
+        filter.hold_still();
+        filter.predict(0.5);
+        assert!(filter.surprise(&off(0.02), ASPECT) < now);
     }
 }
