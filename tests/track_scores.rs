@@ -66,13 +66,13 @@ fn tracked(sequence: &Sequence, params: Params, stride: usize) -> Scores {
         let boxes: Vec<_> = detections.iter().filter(wanted).map(|d| sequence.detection(d)).collect();
         let at = MediaTime::from_seconds(f64::from(frame) / sequence.fps);
         let seen = tracker.observe(at, &boxes).iter().filter(|t| t.observed);
-        hypotheses.extend(seen.map(|t| hypothesis(frame, t.id.0, sequence.pixels(&t.bbox))));
+        hypotheses.extend(seen.map(|t| hypothesis(frame, t.id.0 as i64, sequence.pixels(&t.bbox))));
     }
     score(&sequence.truth(), &hypotheses, frames())
 }
 
-fn hypothesis(frame: u32, id: u64, ltwh: [f64; 4]) -> Row {
-    Row { frame, id: i64::try_from(id).unwrap(), ltwh, value: 1.0, class: -1 }
+fn hypothesis(frame: u32, id: i64, ltwh: [f64; 4]) -> Row {
+    Row { frame, id, ltwh, value: 1.0, class: -1 }
 }
 
 #[test]
@@ -150,9 +150,9 @@ fn scored(moments: &[Moment]) -> Scores {
     for (frame, moment) in (0..).zip(moments) {
         truth.extend(moment.truth.iter().map(|(id, b)| Row { id: *id, ..hypothesis(frame, 0, ltwh(b)) }));
         let seen = tracker.observe(moment.at, &moment.detections).iter().filter(|t| t.observed);
-        hypotheses.extend(seen.map(|t| hypothesis(frame, t.id.0, ltwh(&t.bbox))));
+        hypotheses.extend(seen.map(|t| hypothesis(frame, t.id.0 as i64, ltwh(&t.bbox))));
     }
-    score(&truth, &hypotheses, 0..u32::try_from(moments.len()).unwrap())
+    score(&truth, &hypotheses, 0..moments.len() as u32)
 }
 
 fn shown(s: &Scores) -> String {

@@ -20,7 +20,7 @@ const MEASUREMENT: f32 = 0.06;
 const POSITION: f32 = 0.14;
 /// Diffusion of velocity, in box heights per second per √second (ByteTrack's 1/160 per frame is 1.0 at 30 fps).
 const VELOCITY: f32 = 0.5;
-/// Standard deviation of the unknown first velocity, in box heights per second (ByteTrack's 10/160 per frame
+/// Standard deviation of the unknown first velocity, in longer box sides per second (ByteTrack's 10/160 per frame
 /// is 1.9 at 30 fps).
 const FIRST_VELOCITY: f32 = 2.8;
 /// No box is taken to be smaller than this, in picture heights (1/4 pixel at 1080 lines).
@@ -36,9 +36,9 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(at: f32, size: f32) -> Self {
+    fn new(at: f32, size: f32, length: f32) -> Self {
         let position = 2.0 * MEASUREMENT * size;
-        let speed = FIRST_VELOCITY * size;
+        let speed = FIRST_VELOCITY * length;
         Self { at, speed: 0.0, covariance: [position * position, 0.0, speed * speed] }
     }
 
@@ -93,11 +93,13 @@ impl BoxFilter {
     #[must_use]
     pub fn new(bbox: &NormBox, aspect: f32) -> Self {
         let [x, y, width, height] = measure(bbox, aspect);
+        // A car seen from the side covers its own length in the time a rider needs for theirs.
+        let length = width.max(height);
         Self {
-            x: Axis::new(x, height),
-            y: Axis::new(y, height),
-            width: Axis::new(width, height),
-            height: Axis::new(height, height),
+            x: Axis::new(x, height, length),
+            y: Axis::new(y, height, length),
+            width: Axis::new(width, height, length),
+            height: Axis::new(height, height, length),
         }
     }
 

@@ -174,8 +174,10 @@ impl Tracker {
         scratch.detection_matched.resize(scratch.detections.len(), false);
         let groups = &params.class_groups;
         let high = |d: &Detection| d.score >= params.high_score;
-        let fused =
-            |o: &Object, d: &Detection| o.bbox.iou(&d.bbox) * d.score * groups.affinity(o.vote.leader(), d.class);
+        let fused = |o: &Object, d: &Detection| match o.bbox.iou(&d.bbox) {
+            iou if iou > 0.0 => iou * d.score * groups.affinity(o.vote.leader(), d.class),
+            _ => 0.0,
+        };
 
         let mut stage =
             Matching { now, aspect: self.aspect, objects: &mut self.objects, scratch, last_id: &mut self.last_id };

@@ -9,6 +9,7 @@
 //! are assigned, and the hypotheses that fall to ignore rows are dropped before scoring.
 
 #![allow(dead_code)] // each test uses its part
+#![allow(clippy::expect_used)] // a damaged data file fails the test
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
