@@ -82,7 +82,8 @@ impl Assigner {
         // A column's potential never exceeds 0, so the least price of a row's options is no more than
         // the least reduced cost: starting potentials keep every reduced cost at or above 0.
         for row in 0..rows {
-            let cheapest = self.row_pairs(row).iter().map(|&(_, cost)| cost).fold(self.gate, f64::min);
+            let pairs = self.pairs.get(self.range(row)).unwrap_or(&[]);
+            let cheapest = pairs.iter().map(|&(_, cost)| cost).fold(self.gate, f64::min);
             if let Some(potential) = self.row_potential.get_mut(row) {
                 *potential = cheapest;
             }
@@ -101,10 +102,10 @@ impl Assigner {
         &self.row_column
     }
 
-    fn row_pairs(&self, row: usize) -> &[(usize, f64)] {
+    /// Where a row's pairs lie in `pairs`.
+    fn range(&self, row: usize) -> std::ops::Range<usize> {
         let from = self.starts.get(row).copied().unwrap_or(0);
-        let to = self.starts.get(row + 1).copied().unwrap_or(self.pairs.len());
-        self.pairs.get(from..to).unwrap_or(&[])
+        from..self.starts.get(row + 1).copied().unwrap_or(self.pairs.len())
     }
 
     /// Dijkstra over alternating paths from an unassigned row to the nearest free column, or to the row
@@ -118,9 +119,7 @@ impl Assigner {
             if stop_here < alone.1 {
                 alone = (row, stop_here);
             }
-            let from = self.starts.get(row).copied().unwrap_or(0);
-            let to = self.starts.get(row + 1).copied().unwrap_or(self.pairs.len());
-            for &(index, cost) in self.pairs.get(from..to).unwrap_or(&[]) {
+            for &(index, cost) in self.pairs.get(self.range(row)).unwrap_or(&[]) {
                 let Some(column) = self.columns.get_mut(index) else { continue };
                 if column.settled {
                     continue;

@@ -86,9 +86,9 @@ impl Tracker {
     }
 
     /// Takes in a frame's detections, possibly none, and returns the confirmed tracks that rules may
-    /// see in it, by id: those observed in this frame, then, flagged `observed == false`, those last
-    /// observed no more than [`Params::coast_seconds`] ago. A time before the latest one counts as the
-    /// latest.
+    /// see in it, in order of id: those observed in this frame, and those last observed no more than
+    /// [`Params::coast_seconds`] ago (`observed == false`, the box predicted). A time before the latest
+    /// one counts as the latest.
     pub fn observe(&mut self, at: MediaTime, detections: &[Detection]) -> &[Track] {
         let now = self.advance(at);
         let dt = self.predicted.map_or(0.0, |from| now.seconds_since(from)) as f32;
