@@ -221,7 +221,7 @@ impl Passage {
         self.last = anchor;
         let offset = wire.offset(anchor);
         // Exactly on the line is on no side, even without hysteresis.
-        if offset == 0.0 || !(offset.abs() >= hysteresis) {
+        if offset == 0.0 || !offset.is_finite() || offset.abs() < hysteresis {
             return None;
         }
         let side = if offset > 0.0 { Side::Right } else { Side::Left };

@@ -173,11 +173,10 @@ impl Rule for WrongWay {
             // Evidence must lie within the lane without a break; the end may wait for a flicker.
             vehicle.path = Path::default();
             let left = *vehicle.outside_since.get_or_insert(frame.at);
-            if frame.at.since(left) >= self.params.exit_after.duration() {
-                if let State::Reported { since } = vehicle.state {
-                    vehicle.state = State::Done;
-                    out.push(ending(&self.params, &self.common, sight, frame.at, left.since(since), EndReason::Left));
-                }
+            let gone = frame.at.since(left) >= self.params.exit_after.duration();
+            if let (true, State::Reported { since }) = (gone, vehicle.state) {
+                vehicle.state = State::Done;
+                out.push(ending(&self.params, &self.common, sight, frame.at, left.since(since), EndReason::Left));
             }
         }
         self.report(frame, lane.direction(), out);
@@ -209,7 +208,7 @@ impl WrongWay {
     fn report(&mut self, frame: &FrameView<'_>, direction: Vec2, out: &mut Vec<Draft>) {
         for track in frame.tracks.iter().filter(|track| track.observed) {
             let Some(vehicle) = self.vehicles.get(track.id) else { continue };
-            if vehicle.state != State::Watched || vehicle.outside_since.is_some() {
+            if vehicle.state != State::Watched || vehicle.sight.at != frame.at {
                 continue;
             }
             let Some(stretch) = self.stretch(vehicle, direction) else { continue };
