@@ -215,8 +215,9 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Whether the parameter, or all of them together, already has a mistake.
     pub(super) fn has_failed(&self, param: &str) -> bool {
-        self.errors.iter().any(|e| e.param == param)
+        self.errors.iter().any(|e| e.param == param || e.param.is_empty())
     }
 
     pub(super) fn at_least(&mut self, param: &str, span: Span, least: Span) {

@@ -109,16 +109,16 @@ pub fn rule_in(scene: &Scene, kind: &str, params: &Value) -> RuleSet {
     RuleSet::new(vec![(Arc::from("r"), compiled.rule)])
 }
 
-/// Feeds the steps, all times shifted, and gives the drafts.
-pub fn play_at(shift: f64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -> Vec<Draft> {
-    let time = |t: f64| MediaTime::from_seconds(t + shift);
+/// Feeds the steps, all times shifted by whole nanoseconds, and gives the drafts.
+pub fn play_at(shift: i64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -> Vec<Draft> {
+    let time = |t: f64| MediaTime(MediaTime::from_seconds(t).0 + shift);
     let mut all = Vec::new();
     for step in steps {
         let drafts = match step {
             Step::Frame(t, tracks) => {
                 let mut tracks = tracks.clone();
                 for track in &mut tracks {
-                    track.first_seen = MediaTime(track.first_seen.0 + MediaTime::from_seconds(shift).0);
+                    track.first_seen.0 += shift;
                 }
                 rules.observe(&FrameView { at: time(*t), tracks: &tracks, scene })
             }
@@ -132,7 +132,7 @@ pub fn play_at(shift: f64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -
 }
 
 pub fn play(kind: &str, params: &Value, steps: &[Step]) -> Vec<Draft> {
-    play_at(0.0, &mut rule(kind, params), &scene(), steps)
+    play_at(0, &mut rule(kind, params), &scene(), steps)
 }
 
 /// `start end(left)` and the like: the phases in order, ends with their reason.
