@@ -1,13 +1,15 @@
-//! What everything else stands on: errors, ids, time, secrets, the stop token. No I/O but the clock.
+//! What everything else stands on: errors, ids, time, spans, secrets, the stop token. No I/O but the clock.
 
 pub mod error;
 pub mod ids;
 pub mod secret;
+pub mod span;
 pub mod stop;
 pub mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{CameraId, EventId, FrameSeq, RunId, TrackId};
 pub use secret::{Secret, redact_url};
+pub use span::Span;
 pub use stop::Stop;
 pub use time::{CaptureTime, Clock, MediaTime, TimeSource, Timestamp};

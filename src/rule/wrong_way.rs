@@ -1,0 +1,386 @@
+//! `wrong_way`: a vehicle really moves against its lane. Definition and truth table:
+//! `docs/rules/wrong_way.md`.
+//!
+//! The anchor's path within the lane is kept as a few vertices, one whenever the anchor has moved an
+//! eighth of `distance`. So a standing vehicle's jitter makes no path, a slow vehicle has as many
+//! vertices as a fast one, and the state is bounded. Each frame asks whether any stretch of the path
+//! that ends now is long, straight, lasting and observed enough, and heads the wrong way.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
+use super::held::PerTrack;
+use super::params::{Check, Common, ParamError, VEHICLES, params, read};
+use super::plane::Vec2;
+use super::scene::SceneNames;
+use super::table::{Compiled, Kind};
+use super::{FrameView, Rule};
+use crate::base::{MediaTime, Span, TrackId};
+use crate::scene::{NormBox, NormPoint, Phase, Severity, Track};
+
+const NAME: &str = "wrong_way";
+
+/// Vertices per distance that must be covered.
+const VERTICES_PER_DISTANCE: f32 = 8.0;
+/// Vertices kept: the path of twice that distance.
+const CAPACITY: usize = 16;
+/// Older path says nothing about now: what moves slower than `distance` in this time drifts.
+const MEMORY: Duration = Duration::from_secs(30);
+
+pub(super) const KIND: Kind = Kind {
+    name: NAME,
+    summary: "reports a vehicle that really moves against the direction of its lane",
+    required: &["lane"],
+    compile,
+    derived_schema: || schemars::schema_for!(Params).to_value(),
+};
+
+params! {
+    /// Parameters of `wrong_way`.
+    struct Params with Severity::Alert;
+    /// The lane.
+    lane: String = String::new(),
+    /// A heading that differs more than this from the lane's is wrong, in degrees.
+    #[schemars(range(min = 90, max = 170))]
+    angle: f64 = 120.0,
+    /// Distance covered, start to end in a straight line, in picture heights.
+    #[schemars(range(min = 0.01, max = 2.0))]
+    distance: f64 = 0.08,
+    /// The same in heights of the vehicle's box: near vehicles must move farther on the picture.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    box_heights: f64 = 0.5,
+    /// Frames that show the vehicle on that stretch.
+    #[schemars(range(min = 2, max = 1000))]
+    observations: u32 = 5,
+    /// Time that the stretch took.
+    duration: Span = Span::from_millis(500),
+    /// Straight-line distance divided by the length of the path: 1 is a straight line.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    straightness: f64 = 0.7,
+    /// A vehicle that is back in the lane within this time has not left it.
+    exit_after: Span = Span::from_secs(1),
+}
+
+fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError>> {
+    let (params, errors) = read::<Params>(given, KIND.required);
+    validate(&params, errors, names)?;
+    let values = serde_json::to_value(&params).unwrap_or_default();
+    let common = params.common(VEHICLES);
+    // The cosine falls as the angle grows, so the comparison in `WrongWay::stretch` turns round.
+    let wrong_below = params.angle.to_radians().cos() as f32;
+    Ok(Compiled { rule: Box::new(WrongWay { params, wrong_below, common, vehicles: PerTrack::new() }), params: values })
+}
+
+fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Result<(), Vec<ParamError>> {
+    let mut check = Check::new(names, errors);
+    check.lane("lane", &params.lane);
+    check.classes(&params.classes, VEHICLES);
+    check.at_least("duration", params.duration, Span::from_millis(100));
+    check.finish()
+}
+
+impl Params {
+    /// The straight-line distance that a vehicle of this size must cover, in picture heights.
+    fn far(&self, bbox: &NormBox) -> f32 {
+        (self.distance as f32).max(self.box_heights as f32 * bbox.height())
+    }
+}
+
+/// What is remembered of one vehicle.
+#[derive(Debug)]
+struct Vehicle {
+    path: Path,
+    /// The first sight outside the lane, while it may still come back.
+    outside_since: Option<MediaTime>,
+    state: State,
+    sight: Sight,
+}
+
+/// A track is reported once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Watched,
+    /// Reported, and still in the lane since.
+    Reported {
+        since: MediaTime,
+    },
+    Done,
+}
+
+/// The way a vehicle took within the lane, without a break.
+#[derive(Debug, Default)]
+struct Path {
+    vertices: VecDeque<Vertex>,
+    observations: u32,
+    now: Vec2,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Vertex {
+    /// When the anchor was last near it.
+    at: MediaTime,
+    place: Vec2,
+    /// Observations in the lane up to then.
+    observations: u32,
+    /// Length of the path up to it, in picture heights.
+    length: f32,
+}
+
+/// A stretch of path from a vertex to now.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    /// Straight-line distance in picture heights.
+    net: f32,
+    straightness: f32,
+    /// Cosine of the angle between heading and lane.
+    cosine: f32,
+    observations: u32,
+    lasted: Duration,
+}
+
+struct WrongWay {
+    params: Params,
+    /// Headings with a smaller cosine to the lane are wrong.
+    wrong_below: f32,
+    common: Common,
+    vehicles: PerTrack<Vehicle>,
+}
+
+impl Rule for WrongWay {
+    fn observe(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
+        let Some(lane) = frame.scene.lanes.get(&self.params.lane) else { return };
+        for track in frame.tracks.iter().filter(|track| track.observed) {
+            if !self.common.takes(track.class, &frame.scene.labels) {
+                continue;
+            }
+            let sight = Sight::new(track, frame.at);
+            let vehicle = self.vehicles.touch(track.id, frame.at, || Vehicle {
+                path: Path::default(),
+                outside_since: None,
+                state: State::Watched,
+                sight,
+            });
+            vehicle.sight = sight;
+            if lane.polygon.contains(track.anchor()) {
+                vehicle.outside_since = None;
+                let step = self.params.far(&track.bbox) / VERTICES_PER_DISTANCE;
+                vehicle.path.push(frame.at, frame.scene.in_heights(track.anchor()), step);
+                continue;
+            }
+            // Evidence must lie within the lane without a break; the end may wait for a flicker.
+            vehicle.path = Path::default();
+            let left = *vehicle.outside_since.get_or_insert(frame.at);
+            let gone = frame.at.since(left) >= self.params.exit_after.duration();
+            if let (true, State::Reported { since }) = (gone, vehicle.state) {
+                vehicle.state = State::Done;
+                out.push(ending(&self.params, &self.common, sight, frame.at, left.since(since), EndReason::Left));
+            }
+        }
+        self.report(frame, lane.direction(), out);
+        while let Some(vehicle) = self.vehicles.take_excess() {
+            self.close(&vehicle, frame.at, EndReason::Evicted, out);
+        }
+    }
+
+    fn gap(&mut self, from: MediaTime, _to: MediaTime, out: &mut Vec<Draft>) {
+        self.close_all(from, EndReason::Gap, out);
+    }
+
+    fn end(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
+        self.close_all(at, EndReason::StreamEnded, out);
+    }
+
+    fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
+        if let Some(vehicle) = self.vehicles.remove(id) {
+            self.close(&vehicle, at, EndReason::TrackEnded, out);
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.vehicles.len()
+    }
+}
+
+impl WrongWay {
+    fn report(&mut self, frame: &FrameView<'_>, direction: Vec2, out: &mut Vec<Draft>) {
+        for track in frame.tracks.iter().filter(|track| track.observed) {
+            let Some(vehicle) = self.vehicles.get(track.id) else { continue };
+            if vehicle.state != State::Watched || vehicle.sight.at != frame.at {
+                continue;
+            }
+            let Some(stretch) = self.stretch(vehicle, direction) else { continue };
+            if !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
+                continue;
+            }
+            let (with_lane, against_lane) = self.others(frame, track.id, direction);
+            let measured = evidence(&stretch, track, frame, direction, with_lane, against_lane);
+            let class = frame.scene.labels.name(track.class);
+            let summary = format!(
+                "{class} goes against {}: heading off by {:.0}°, {:.2} picture heights in {:.1} s",
+                self.params.lane,
+                degrees(stretch.cosine),
+                stretch.net,
+                stretch.lasted.as_secs_f64(),
+            );
+            let sight = vehicle.sight;
+            out.push(draft(&self.params, &self.common, Phase::Start, sight, frame.at, summary, measured));
+            if let Some(vehicle) = self.vehicles.get_mut(track.id) {
+                vehicle.state = State::Reported { since: frame.at };
+            }
+        }
+    }
+
+    /// The shortest stretch that ends now and proves the wrong way.
+    fn stretch(&self, vehicle: &Vehicle, direction: Vec2) -> Option<Stretch> {
+        let now = vehicle.sight.at;
+        let far = self.params.far(&vehicle.sight.bbox);
+        vehicle.path.stretches(now, direction).find(|stretch| {
+            stretch.net >= far
+                && stretch.cosine < self.wrong_below
+                && stretch.straightness >= self.params.straightness as f32
+                && stretch.observations >= self.params.observations
+                && stretch.lasted >= self.params.duration.duration()
+        })
+    }
+
+    /// How many other vehicles in the lane move with it, and how many against it, in this frame.
+    fn others(&self, frame: &FrameView<'_>, id: TrackId, direction: Vec2) -> (usize, usize) {
+        let others = self.vehicles.states().filter(|v| v.sight.id != id && v.sight.at == frame.at);
+        let headings = others.filter_map(|vehicle| {
+            let longest = vehicle.path.stretches(frame.at, direction).last()?;
+            (longest.net >= self.params.distance as f32 / 2.0).then_some(longest.cosine)
+        });
+        let (with, against): (Vec<f32>, Vec<f32>) = headings.partition(|cosine| *cosine > 0.0);
+        (with.len(), against.len())
+    }
+
+    fn close_all(&mut self, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
+        for vehicle in self.vehicles.take_all() {
+            self.close(&vehicle, at, reason, out);
+        }
+    }
+
+    fn close(&self, vehicle: &Vehicle, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
+        if let State::Reported { since } = vehicle.state {
+            let until = vehicle.outside_since.unwrap_or(vehicle.sight.at);
+            out.push(ending(&self.params, &self.common, vehicle.sight, at, until.since(since), reason));
+        }
+    }
+}
+
+impl Path {
+    fn push(&mut self, at: MediaTime, place: Vec2, step: f32) {
+        self.observations = self.observations.saturating_add(1);
+        self.now = place;
+        let vertex = Vertex { at, place, observations: self.observations, length: 0.0 };
+        match self.vertices.back_mut() {
+            None => self.vertices.push_back(vertex),
+            Some(last) => {
+                let moved = (place - last.place).length();
+                if moved < step {
+                    // Still at that vertex: what comes later is measured from its leaving.
+                    (last.at, last.observations) = (at, self.observations);
+                } else {
+                    let length = last.length + moved;
+                    self.vertices.push_back(Vertex { length, ..vertex });
+                }
+            }
+        }
+        while self.vertices.len() > CAPACITY || self.vertices.front().is_some_and(|first| at.since(first.at) > MEMORY) {
+            self.vertices.pop_front();
+        }
+    }
+
+    /// All stretches that end now, the shortest first.
+    fn stretches(&self, now: MediaTime, direction: Vec2) -> impl Iterator<Item = Stretch> {
+        let whole = self.vertices.back().map_or(0.0, |last| last.length + (self.now - last.place).length());
+        self.vertices.iter().rev().filter_map(move |vertex| {
+            let way = self.now - vertex.place;
+            let (net, length) = (way.length(), whole - vertex.length);
+            (net > 0.0 && length > 0.0).then(|| Stretch {
+                net,
+                straightness: (net / length).min(1.0),
+                cosine: way.dot(direction) / net,
+                observations: self.observations - vertex.observations + 1,
+                lasted: now.since(vertex.at),
+            })
+        })
+    }
+}
+
+fn degrees(cosine: f32) -> f64 {
+    (f64::from(cosine.clamp(-1.0, 1.0)).acos().to_degrees() * 10.0).round() / 10.0
+}
+
+/// What speaks for it. The path always does; the tracker's own velocity and the other traffic are
+/// independent of it, and are named as cues when they agree.
+fn evidence(
+    stretch: &Stretch,
+    track: &Track,
+    frame: &FrameView<'_>,
+    direction: Vec2,
+    with_lane: usize,
+    against_lane: usize,
+) -> Values {
+    let velocity = frame.scene.in_heights(NormPoint::new(track.velocity.x, track.velocity.y));
+    let mut cues = vec!["path"];
+    if velocity.dot(direction) < 0.0 {
+        cues.push("velocity");
+    }
+    if with_lane > against_lane {
+        cues.push("traffic");
+    }
+    let height = track.bbox.height();
+    values([
+        ("heading_difference_degrees", degrees(stretch.cosine).into()),
+        ("distance_heights", number(stretch.net)),
+        ("distance_box_heights", if height > 0.0 { number(stretch.net / height) } else { Value::Null }),
+        ("straightness", number(stretch.straightness)),
+        ("observations", stretch.observations.into()),
+        ("duration_seconds", seconds(stretch.lasted)),
+        ("others_with_lane", with_lane.into()),
+        ("others_against_lane", against_lane.into()),
+        ("cues", cues.into()),
+    ])
+}
+
+fn ending(params: &Params, common: &Common, sight: Sight, at: MediaTime, lasted: Duration, why: EndReason) -> Draft {
+    let summary = format!("wrong way in {} ended after {:.1} s", params.lane, lasted.as_secs_f64());
+    let measured = values([("wrong_way_seconds", seconds(lasted)), ("end_reason", why.as_str().into())]);
+    draft(params, common, Phase::End, sight, at, summary, measured)
+}
+
+fn draft(
+    params: &Params,
+    common: &Common,
+    phase: Phase,
+    sight: Sight,
+    at: MediaTime,
+    summary: String,
+    measured: Values,
+) -> Draft {
+    Draft {
+        kind: NAME,
+        phase,
+        track: Some(sight.id),
+        ordinal: 0,
+        class: Some(sight.class),
+        bbox: Some(sight.bbox),
+        severity: common.severity,
+        summary,
+        thresholds: values([
+            ("lane", Value::from(params.lane.as_str())),
+            ("angle_degrees", params.angle.into()),
+            ("distance_heights", params.distance.into()),
+            ("box_heights", params.box_heights.into()),
+            ("observations", params.observations.into()),
+            ("duration_seconds", seconds(params.duration.duration())),
+            ("straightness", params.straightness.into()),
+        ]),
+        measured,
+        at,
+    }
+}
