@@ -231,9 +231,9 @@ mod tests {
     fn odd_sizes_need_the_rounded_up_chroma() {
         let y = vec![0; 639 * 357];
         let c = vec![0; 320 * 179];
-        let plane = |data, stride| Plane { data, stride };
         let make = |c: &[u8]| {
-            let planes = [plane(&y[..], 639), plane(c, 320), plane(c, 320)];
+            let plane = Plane { data: c, stride: 320 };
+            let planes = [Plane { data: &y, stride: 639 }, plane, plane];
             Planes::new((639, 357), PlaneFormat::I420, &planes, SD, Rotation::None).map(|_| ())
         };
         make(&c).unwrap();
