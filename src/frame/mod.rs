@@ -4,6 +4,7 @@ pub mod colour;
 pub mod letterbox;
 pub mod planes;
 pub mod preprocess;
+pub mod still;
 
 pub use colour::{Colour, Matrix, Range};
 pub use letterbox::{ChannelOrder, Fit, LetterboxMap, TensorSpec};

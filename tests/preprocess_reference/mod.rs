@@ -1,6 +1,7 @@
 //! What preprocessing is meant to compute, written the slow and obvious way in `f64`: each pixel to
 //! RGB with its nearest chroma sample, clamped; turned; resized bilinearly with half-pixel centres;
 //! padded, scaled and biased. Plus pictures to try it on.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use vantage::frame::{
     ChannelOrder, Colour, LetterboxMap, Matrix, Plane, PlaneFormat, Planes, Range, Rotation, TensorSpec,
