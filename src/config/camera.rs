@@ -1,0 +1,223 @@
+//! Cameras: their streams, logins, scenes and rules.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::address::{self, Address, Scheme};
+use super::compile::{Context, mark_of};
+use super::login;
+use super::plan::{CameraPlan, Rotation, RulePlan, TrackPlan, Transport};
+use super::raw::{self, Camera, default};
+use super::read::{Field, Located, quoted};
+use super::scene;
+use super::suggest;
+use super::text::Mark;
+use crate::base::{CameraId, Timestamp};
+
+type Models = Field<BTreeMap<String, Located<raw::Model>>>;
+
+/// Compiles all cameras; those that could not be read are left out, after a diagnostic.
+pub(super) fn cameras(
+    context: &mut Context<'_>,
+    cameras: &Field<Vec<Located<Camera>>>,
+    models: &Models,
+) -> Vec<CameraPlan> {
+    let Some(cameras) = cameras.located() else { return Vec::new() };
+    if cameras.value.is_empty() {
+        context.problems.error(cameras.mark, "there is no camera", "add one: `- {id: gate-1, url: rtsp://…}`");
+    }
+    context.unique(cameras.value.iter().map(|camera| &camera.value.id), "camera");
+    cameras.value.iter().filter_map(|camera| compile(context, &camera.value, camera.mark, models)).collect()
+}
+
+fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> Option<CameraPlan> {
+    let streams = streams(context, camera, mark);
+    if let Some((analysis, _)) = &streams {
+        refuse_ignored(context, camera, analysis);
+    }
+    let login = login::read(context, camera);
+    let model = model(context, camera, mark, models);
+    let names = scene::names(camera);
+    let zones = scene::zones(context, camera);
+    let lines = scene::lines(context, camera);
+    let lanes = scene::lanes(context, camera);
+    let rules = rules(context, camera, &names);
+    let track = track(context, camera);
+    let starts_at = starts_at(context, camera);
+    let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
+    let assume_fps = rate(context, &camera.assume_fps, "assume_fps");
+    let analyse_fps = rate(context, &camera.analyse_fps, "analyse_fps");
+    let (mut analysis, mut evidence) = streams?;
+    if let Some(login) = login {
+        for address in std::iter::once(&mut analysis).chain(&mut evidence) {
+            login::give(address, &login);
+        }
+    }
+    Some(CameraPlan {
+        id: CameraId::new(camera.id.get()?.as_str()),
+        analysis,
+        evidence,
+        transport: camera.transport.or(Transport::Tcp),
+        latency,
+        assume_fps,
+        starts_at,
+        matrix: camera.matrix.get().copied(),
+        range: camera.range.get().copied(),
+        rotate: camera.rotate.or(Rotation::None),
+        analyse_fps,
+        model,
+        track,
+        zones,
+        lines,
+        lanes,
+        rules,
+    })
+}
+
+/// The camera's addresses, from `url` or `streams`.
+fn streams(context: &mut Context<'_>, camera: &Camera, mark: Mark) -> Option<(Address, Option<Address>)> {
+    match (&camera.url, &camera.streams) {
+        (Field::Absent, Field::Absent) => {
+            let message = "this camera lacks `url`";
+            context.problems.error(mark, message, "add `url: rtsp://host/path`, a recording's path, or `streams:`");
+            None
+        }
+        (Field::Good(_), streams) if streams.is_given() => {
+            let place = mark_of(streams).unwrap_or(mark);
+            context.problems.error(place, "this camera has both `url` and `streams`", "keep one of them");
+            None
+        }
+        (Field::Good(url), _) => Some((address(context, url)?, None)),
+        (_, Field::Good(streams)) => {
+            let analysis = streams.value.analysis.located().map(|url| address(context, url));
+            let evidence = streams.value.evidence.located().map(|url| (url.mark, address(context, url)));
+            let analysis = analysis.flatten()?;
+            let Some((evidence_mark, evidence)) = evidence else { return Some((analysis, None)) };
+            let evidence = evidence?;
+            if evidence.is_file() != analysis.is_file() {
+                let message = "one of the two streams is a recording and the other is not";
+                context.problems.error(evidence_mark, message, "both must be live, or both recordings");
+            }
+            Some((analysis, Some(evidence)))
+        }
+        _ => None,
+    }
+}
+
+fn address(context: &mut Context<'_>, url: &Located<String>) -> Option<Address> {
+    match address::parse(&url.value, context.folder) {
+        Ok(address) => {
+            if let Address::Network { credentials: Some(login), .. } = &address
+                && !login.password.expose().is_empty()
+            {
+                let help = "use `username` with `password_file` or `password_env`: the file is easier to share then";
+                context.problems.warning(url.mark, "the address holds a password", help);
+            }
+            Some(address)
+        }
+        Err(bad) => {
+            context.problems.error(url.mark, bad.message, bad.help);
+            None
+        }
+    }
+}
+
+/// Refuses the keys that this sort of stream would ignore.
+fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address) {
+    let (sort, rtsp, file) = match analysis {
+        Address::File(_) => ("a recording", false, true),
+        Address::Network { scheme: Scheme::Http | Scheme::Https, .. } => ("an http stream", false, false),
+        Address::Network { .. } => ("an rtsp stream", true, false),
+    };
+    for (name, mark, used) in [
+        ("transport", mark_of(&camera.transport), rtsp),
+        ("latency", mark_of(&camera.latency), rtsp),
+        ("starts_at", mark_of(&camera.starts_at), file),
+        ("username", mark_of(&camera.username), !file),
+        ("password_file", mark_of(&camera.password_file), !file),
+        ("password_env", mark_of(&camera.password_env), !file),
+    ] {
+        if let Some(mark) = mark.filter(|_| !used) {
+            context.problems.error(mark, format!("`{name}` would be ignored: this is {sort}"), "remove it");
+        }
+    }
+    let over_tls = matches!(analysis, Address::Network { scheme: Scheme::Rtsps, .. });
+    if let Some(transport) = camera.transport.located().filter(|t| over_tls && t.value != Transport::Tcp) {
+        let message = "rtsps carries media inside its TLS connection";
+        context.problems.error(transport.mark, message, "write `transport: tcp`, or remove it");
+    }
+}
+
+fn model(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> String {
+    let name = camera.model.get().map_or(default::MODEL, String::as_str);
+    let Some(models) = models.get() else { return name.to_owned() };
+    if !models.contains_key(name) && !models.is_empty() && !matches!(camera.model, Field::Bad) {
+        let known: Vec<&str> = models.keys().map(String::as_str).collect();
+        let message = format!("there is no model {}", quoted(name));
+        let help = match camera.model.is_given() {
+            true => suggest::advice(name, &known, ""),
+            false => format!("name this camera's model: `model:` with one of {}", known.join(", ")),
+        };
+        context.problems.error(mark_of(&camera.model).unwrap_or(mark), message, help);
+    }
+    name.to_owned()
+}
+
+fn track(context: &mut Context<'_>, camera: &Camera) -> TrackPlan {
+    let Some(track) = camera.track.get() else {
+        return TrackPlan {
+            lost_for: default::LOST_FOR,
+            high_score: default::HIGH_SCORE as f32,
+            low_score: default::LOW_SCORE as f32,
+        };
+    };
+    if let Some(zero) = track.lost_for.located().filter(|span| span.value.0.is_zero()) {
+        context.problems.error(
+            zero.mark,
+            "`lost_for` cannot be zero",
+            "write how long an object may be unseen, such as 1s",
+        );
+    }
+    let plan = TrackPlan {
+        lost_for: context.at_most(&track.lost_for, "lost_for", Duration::from_secs(60), default::LOST_FOR),
+        high_score: context.share(&track.high_score, "high_score", default::HIGH_SCORE),
+        low_score: context.share(&track.low_score, "low_score", default::LOW_SCORE),
+    };
+    if plan.low_score > plan.high_score
+        && let Some(mark) = mark_of(&track.low_score).or(mark_of(&track.high_score))
+    {
+        let message = format!("`low_score` ({}) is above `high_score` ({})", plan.low_score, plan.high_score);
+        context.problems.error(mark, message, "a track begins at `high_score` and may go on down to `low_score`");
+    }
+    plan
+}
+
+fn starts_at(context: &mut Context<'_>, camera: &Camera) -> Option<Timestamp> {
+    let written = camera.starts_at.located()?;
+    let parsed = written.value.parse();
+    if parsed.is_err() {
+        let message = format!("`starts_at` cannot be {}", quoted(&written.value));
+        context.problems.error(written.mark, message, "write a date and time with its zone: 2026-01-01T07:00:00Z");
+    }
+    parsed.ok()
+}
+
+fn rate(context: &mut Context<'_>, field: &Field<f64>, name: &str) -> Option<f64> {
+    let rate = field.located()?;
+    if !(rate.value > 0.0 && rate.value <= 240.0) {
+        let message = format!("`{name}` cannot be {}", rate.value);
+        context.problems.error(rate.mark, message, "it is a number of frames a second, above 0, at most 240");
+    }
+    Some(rate.value)
+}
+
+fn rules(context: &mut Context<'_>, camera: &Camera, names: &super::SceneNames) -> Vec<RulePlan> {
+    let Some(rules) = camera.rules.get() else { return Vec::new() };
+    context.unique(rules.iter().map(|rule| &rule.value.id), "rule");
+    let kinds = context.registry.rule_kinds;
+    rules
+        .iter()
+        .filter_map(|rule| context.kind(&rule.value, kinds, "rule", names))
+        .map(|(id, kind, params)| RulePlan { id, kind, params })
+        .collect()
+}

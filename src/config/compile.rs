@@ -1,0 +1,299 @@
+//! From the document as written to the checked plan: what the keys mean together.
+//!
+//! Every check runs whatever the others found, and a part that could not be read is not complained of twice.
+//! Pure but for reading the files that `password_file` names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::camera;
+use super::diagnostic::{Problems, Report};
+use super::node;
+use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan};
+use super::raw::{self, Document, Kind, default};
+use super::read::{Field, FromNode, Located, quoted};
+use super::registry::{KindInfo, Registry, SceneNames};
+use super::span::Span;
+use super::text::{Mark, SourceText};
+use super::{Loaded, params, suggest};
+
+/// Everything that the parts of the compilation share.
+pub(super) struct Context<'a> {
+    /// The problems so far.
+    pub problems: Problems,
+    /// Relative paths count from here; absolute.
+    pub folder: &'a Path,
+    /// Known kinds and families.
+    pub registry: &'a Registry<'a>,
+    /// Environment variables.
+    pub env: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+/// Compiles the text of a pipeline file.
+///
+/// `name` is shown as the file's name, relative paths count from `folder`, which must be absolute, and `env` looks up
+/// the variables that `password_env` names.
+///
+/// # Errors
+/// Every mistake in the text, each with its place.
+pub fn compile(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    registry: &Registry<'_>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Loaded, Report> {
+    let mut problems = Problems::new(SourceText::new(name, text));
+    let document = node::parse(text, &mut problems).and_then(|root| match root.value {
+        node::NodeValue::Null => {
+            problems.error(Mark::default(), "the file is empty", "begin with `version: 1`, `models:` and `cameras:`");
+            None
+        }
+        _ => Document::from_node(&root, "file", &mut problems),
+    });
+    let mut context = Context { problems, folder, registry, env };
+    let plan = document.map(|document| context.plan(&document));
+    let warnings = context.problems.finish()?;
+    // Without a document there was an error, which `finish` has returned.
+    plan.map(|plan| Loaded { plan, warnings }).ok_or_else(|| {
+        Problems::new(SourceText::new(name, text)).whole_file(crate::base::ErrorKind::Internal, "no plan", "")
+    })
+}
+
+impl Context<'_> {
+    fn plan(&mut self, document: &Document) -> Plan {
+        if let Some(version) = document.version.located().filter(|version| version.value != raw::VERSION) {
+            let message = format!("version {} of the pipeline file is not known", version.value);
+            self.problems.error(version.mark, message, "this program reads version 1");
+        }
+        let models = self.models(&document.models);
+        Plan {
+            folder: self.folder.to_owned(),
+            store: self.store(document.store.get()),
+            server: document.server.get().and_then(|server| self.server(server)),
+            inference: self.inference(document.inference.get()),
+            sinks: self.sinks(&document.sinks),
+            cameras: camera::cameras(self, &document.cameras, &document.models),
+            models,
+        }
+    }
+
+    fn store(&mut self, store: Option<&raw::Store>) -> StorePlan {
+        let keep = store.and_then(|store| store.keep.get());
+        let days = keep.map_or(default::KEEP_DAYS, |k| self.within(&k.days, "days", 1, 3650, default::KEEP_DAYS));
+        StorePlan {
+            path: self.path(store.and_then(|store| store.path.get()).map_or(default::STORE_PATH, String::as_str)),
+            keep_days: u32::try_from(days).unwrap_or(u32::MAX),
+            keep_max_mib: keep.map_or(default::KEEP_MAX_MIB, |k| {
+                self.within(&k.max_mib, "max_mib", 16, 1 << 30, default::KEEP_MAX_MIB)
+            }),
+        }
+    }
+
+    fn server(&mut self, server: &raw::Server) -> Option<ServerPlan> {
+        if matches!(server.listen, Field::Bad) {
+            return None;
+        }
+        let written = server.listen.get().map_or(default::LISTEN, String::as_str);
+        let mark = server.listen.located().map(|listen| listen.mark).unwrap_or_default();
+        let Ok(listen) = written.parse::<SocketAddr>() else {
+            let message = format!("`listen` cannot be {}", quoted(written));
+            self.problems.error(mark, message, "write an address and a port, such as 127.0.0.1:9090 or [::1]:9090");
+            return None;
+        };
+        if !listen.ip().is_loopback() && !server.insecure_listen.or(false) {
+            let message = format!("{listen} can be reached from other machines, and the port has no login");
+            let help = "listen on 127.0.0.1 behind a proxy, or add `insecure_listen: true`";
+            self.problems.error(mark, message, help);
+        }
+        if let Some(flag) = server.insecure_listen.located().filter(|flag| flag.value && listen.ip().is_loopback()) {
+            let message = format!("`insecure_listen` changes nothing: {listen} is loopback already");
+            self.problems.error(flag.mark, message, "remove it");
+        }
+        Some(ServerPlan { listen })
+    }
+
+    fn inference(&mut self, inference: Option<&raw::Inference>) -> InferencePlan {
+        let Some(i) = inference else {
+            return InferencePlan {
+                workers: default::WORKERS as usize,
+                max_batch: default::MAX_BATCH as usize,
+                max_wait: default::MAX_WAIT,
+            };
+        };
+        InferencePlan {
+            workers: self.within(&i.workers, "workers", 1, 64, default::WORKERS) as usize,
+            max_batch: self.within(&i.max_batch, "max_batch", 1, 64, default::MAX_BATCH) as usize,
+            max_wait: self.at_most(&i.max_wait, "max_wait", Duration::from_secs(1), default::MAX_WAIT),
+        }
+    }
+
+    fn models(&mut self, models: &Field<BTreeMap<String, Located<raw::Model>>>) -> BTreeMap<String, ModelPlan> {
+        let Some(models) = models.located() else { return BTreeMap::new() };
+        if models.value.is_empty() {
+            self.problems.error(models.mark, "there is no model", "name one: `default: {path: models/…}`");
+        }
+        models
+            .value
+            .iter()
+            .map(|(name, model)| {
+                self.check_id(name, model.mark, "model");
+                (name.clone(), self.model(&model.value))
+            })
+            .collect()
+    }
+
+    fn model(&mut self, model: &raw::Model) -> ModelPlan {
+        if let Some(family) = model.family.located() {
+            let known = self.registry.model_families;
+            if !known.contains(&family.value.as_str()) {
+                let message = format!("there is no model family {}", quoted(&family.value));
+                self.problems.error(family.mark, message, suggest::advice(&family.value, known, ""));
+            }
+        }
+        let provider = model.provider.or(Provider::Cpu);
+        if !matches!(model.provider, Field::Bad) {
+            self.ignored_with_provider(model, provider);
+        }
+        ModelPlan {
+            path: self.path_of(&model.path).unwrap_or_default(),
+            family: model.family.get().cloned(),
+            labels: self.path_of(&model.labels),
+            score: self.share(&model.score, "score", default::SCORE),
+            nms: self.share(&model.nms, "nms", default::NMS),
+            provider,
+            device: u32::try_from(self.within(&model.device, "device", 0, 255, 0)).unwrap_or(0),
+            fp16: model.fp16.or(false),
+            engine_cache: self.path_of(&model.engine_cache),
+            fallback_to_cpu: model.fallback.get().is_some(),
+        }
+    }
+
+    fn ignored_with_provider(&mut self, model: &raw::Model, provider: Provider) {
+        let on_gpu = provider != Provider::Cpu;
+        let with_tensorrt = provider == Provider::Tensorrt;
+        let gpu = "it is for `provider: cuda` or `tensorrt`: remove it, or set the provider";
+        let tensorrt = "it is for `provider: tensorrt`: remove it, or set the provider";
+        for (name, mark, used, help) in [
+            ("device", mark_of(&model.device), on_gpu, gpu),
+            ("fallback", mark_of(&model.fallback), on_gpu, gpu),
+            ("fp16", mark_of(&model.fp16), with_tensorrt, tensorrt),
+            ("engine_cache", mark_of(&model.engine_cache), with_tensorrt, tensorrt),
+        ] {
+            if let Some(mark) = mark.filter(|_| !used) {
+                let message = format!("`{name}` would be ignored with `provider: {}`", provider.as_str());
+                self.problems.error(mark, message, help);
+            }
+        }
+    }
+
+    fn sinks(&mut self, sinks: &Field<Vec<Located<Kind>>>) -> Vec<SinkPlan> {
+        let Some(sinks) = sinks.get() else { return Vec::new() };
+        self.unique(sinks.iter().map(|sink| &sink.value.id), "sink");
+        let kinds = self.registry.sink_kinds;
+        sinks
+            .iter()
+            .filter_map(|sink| self.kind(&sink.value, kinds, "sink", &SceneNames::default()))
+            .map(|(id, kind, params)| SinkPlan { id, kind, params })
+            .collect()
+    }
+
+    /// Checks a rule's or sink's type and parameters; its id, kind and parameters if they can be had.
+    pub fn kind(
+        &mut self,
+        kind: &Kind,
+        known: &[KindInfo],
+        what: &str,
+        names: &SceneNames,
+    ) -> Option<(String, String, serde_json::Map<String, serde_json::Value>)> {
+        let written = kind.kind.located()?;
+        let Some(info) = known.iter().find(|info| info.name == written.value) else {
+            let known: Vec<&str> = known.iter().map(|info| info.name).collect();
+            let message = format!("there is no {what} of type {}", quoted(&written.value));
+            let help = suggest::advice(&written.value, &known, &format!("this program has no {what}s"));
+            self.problems.error(written.mark, message, help);
+            return None;
+        };
+        let mut params = params::of(kind);
+        for problem in (info.validate)(&params, names) {
+            params::report(&problem, kind, written.mark, &mut self.problems);
+        }
+        for name in info.path_params {
+            if let Some(serde_json::Value::String(path)) = params.get_mut(*name) {
+                *path = self.folder.join(&path).display().to_string();
+            }
+        }
+        Some((kind.id.get()?.clone(), info.name.to_owned(), params))
+    }
+
+    /// Checks that ids are well formed and used once, showing both places otherwise.
+    pub fn unique<'f>(&mut self, ids: impl Iterator<Item = &'f Field<String>>, what: &str) {
+        let mut seen: HashMap<&str, Mark> = HashMap::new();
+        for id in ids.filter_map(Field::located) {
+            self.check_id(&id.value, id.mark, what);
+            if let Some(first) = seen.get(id.value.as_str()) {
+                let message = format!("the {what} id {} is used twice", quoted(&id.value));
+                self.problems.clash(id.mark, message, "give each its own id", (*first, "first used here"));
+            } else {
+                seen.insert(&id.value, id.mark);
+            }
+        }
+    }
+
+    fn check_id(&mut self, id: &str, mark: Mark, what: &str) {
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let good = id.starts_with(word) && id.len() <= 64 && id.chars().all(|c| word(c) || c == '-' || c == '_');
+        if !good {
+            let message = format!("{} cannot be the id of a {what}", quoted(id));
+            let help = "use lower-case letters, digits, `-` and `_`, at most 64, beginning with a letter or digit";
+            self.problems.error(mark, message, help);
+        }
+    }
+
+    /// A path counted from the file's folder.
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    fn path_of(&self, field: &Field<String>) -> Option<PathBuf> {
+        field.get().map(|written| self.path(written))
+    }
+
+    /// A whole number between two bounds, both included.
+    fn within(&mut self, field: &Field<u64>, name: &str, min: u64, max: u64, default: u64) -> u64 {
+        if let Some(number) = field.located().filter(|number| !(min..=max).contains(&number.value)) {
+            let message = format!("`{name}` cannot be {}", number.value);
+            self.problems.error(number.mark, message, format!("it is a number from {min} to {max}"));
+        }
+        field.or(default)
+    }
+
+    /// A number between 0 and 1.
+    pub fn share(&mut self, field: &Field<f64>, name: &str, default: f64) -> f32 {
+        if let Some(number) = field.located().filter(|number| !(0.0..=1.0).contains(&number.value)) {
+            let message = format!("`{name}` cannot be {}", number.value);
+            self.problems.error(number.mark, message, "it is a number from 0 to 1");
+        }
+        field.or(default) as f32
+    }
+
+    /// A duration with an upper bound.
+    pub fn at_most(&mut self, field: &Field<Span>, name: &str, max: Duration, default: Duration) -> Duration {
+        if let Some(span) = field.located().filter(|span| span.value.0 > max) {
+            self.problems.error(
+                span.mark,
+                format!("`{name}` is too long"),
+                format!("it is at most {}s", max.as_secs()),
+            );
+        }
+        field.get().map_or(default, |span| span.0)
+    }
+}
+
+/// Where a good value stands.
+pub(super) fn mark_of<T>(field: &Field<T>) -> Option<Mark> {
+    field.located().map(|located| located.mark)
+}

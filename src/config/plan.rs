@@ -1,0 +1,285 @@
+//! The checked pipeline: typed, complete, immutable. The rest of the program is built from this alone.
+//!
+//! Every default is filled in and every path is absolute. Secrets are [`Secret`]s: printing a plan shows none.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
+
+use super::address::Address;
+use crate::base::{CameraId, Timestamp};
+use crate::scene::{Polygon, Segment};
+
+/// A whole pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The folder that relative paths were counted from.
+    pub folder: PathBuf,
+    /// Where events are kept.
+    pub store: StorePlan,
+    /// The HTTP port, if any.
+    pub server: Option<ServerPlan>,
+    /// How inference is shared.
+    pub inference: InferencePlan,
+    /// Models by name.
+    pub models: BTreeMap<String, ModelPlan>,
+    /// Sinks in file order.
+    pub sinks: Vec<SinkPlan>,
+    /// Cameras in file order; ids are unique.
+    pub cameras: Vec<CameraPlan>,
+}
+
+impl Plan {
+    /// The camera of an id.
+    #[must_use]
+    pub fn camera(&self, id: &CameraId) -> Option<&CameraPlan> {
+        self.cameras.iter().find(|camera| camera.id == *id)
+    }
+}
+
+/// Where events are kept and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorePlan {
+    /// Absolute folder.
+    pub path: PathBuf,
+    /// Days that an event is kept.
+    pub keep_days: u32,
+    /// Size on disk in MiB.
+    pub keep_max_mib: u64,
+}
+
+/// The HTTP port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerPlan {
+    /// Address and port; loopback unless the file said `insecure_listen`.
+    pub listen: SocketAddr,
+}
+
+/// How inference is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InferencePlan {
+    /// Worker threads per model.
+    pub workers: usize,
+    /// Most pictures in one batch.
+    pub max_batch: usize,
+    /// Longest wait for a batch to fill.
+    pub max_wait: Duration,
+}
+
+/// A model and how it is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelPlan {
+    /// Absolute path of the model's folder or `.onnx` file.
+    pub path: PathBuf,
+    /// Its family, if the file says.
+    pub family: Option<String>,
+    /// Absolute path of a file of class names, if the file says.
+    pub labels: Option<PathBuf>,
+    /// Lowest score of a detection, 0 to 1.
+    pub score: f32,
+    /// IoU above which the weaker of two boxes is dropped, 0 to 1.
+    pub nms: f32,
+    /// What computes.
+    pub provider: Provider,
+    /// Number of the GPU.
+    pub device: u32,
+    /// Half precision (TensorRT).
+    pub fp16: bool,
+    /// Absolute folder of compiled engines (TensorRT).
+    pub engine_cache: Option<PathBuf>,
+    /// Whether the CPU stands in when the provider cannot start.
+    pub fallback_to_cpu: bool,
+}
+
+/// Execution provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// The CPU.
+    Cpu,
+    /// CUDA.
+    Cuda,
+    /// TensorRT.
+    Tensorrt,
+}
+
+impl Provider {
+    /// The word that the file uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Tensorrt => "tensorrt",
+        }
+    }
+}
+
+/// A sink: its kind and the kind's own parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkPlan {
+    /// Its id.
+    pub id: String,
+    /// Its kind, one of the registry's.
+    pub kind: String,
+    /// The kind's parameters, validated by the kind, paths absolute.
+    pub params: Map<String, Value>,
+}
+
+/// A camera. Two equal plans need no restart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraPlan {
+    /// Its id.
+    pub id: CameraId,
+    /// The stream that is analysed.
+    pub analysis: Address,
+    /// The stream for stills, if it is another.
+    pub evidence: Option<Address>,
+    /// How rtsp carries media.
+    pub transport: Transport,
+    /// Jitter buffer of rtsp.
+    pub latency: Duration,
+    /// Frame rate to assume when the stream tells none, frames a second.
+    pub assume_fps: Option<f64>,
+    /// When a recording begins.
+    pub starts_at: Option<Timestamp>,
+    /// Colour matrix that overrides the stream's.
+    pub matrix: Option<Matrix>,
+    /// Colour range that overrides the stream's.
+    pub range: Option<Range>,
+    /// Rotation of the picture.
+    pub rotate: Rotation,
+    /// Frames analysed a second; every frame when `None`.
+    pub analyse_fps: Option<f64>,
+    /// Name of its model, a key of [`Plan::models`].
+    pub model: String,
+    /// How objects are followed.
+    pub track: TrackPlan,
+    /// Zones in file order.
+    pub zones: Vec<ZonePlan>,
+    /// Lines in file order.
+    pub lines: Vec<LinePlan>,
+    /// Lanes in file order.
+    pub lanes: Vec<LanePlan>,
+    /// Rules in file order.
+    pub rules: Vec<RulePlan>,
+}
+
+/// How rtsp carries media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Interleaved in the RTSP connection.
+    Tcp,
+    /// Datagrams.
+    Udp,
+    /// Datagrams, then TCP when none arrive.
+    Auto,
+}
+
+/// Colour matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Matrix {
+    /// ITU-R BT.601.
+    Bt601,
+    /// ITU-R BT.709.
+    Bt709,
+}
+
+/// Colour range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Range {
+    /// Luma 16 to 235.
+    Limited,
+    /// Luma 0 to 255.
+    Full,
+}
+
+/// Clockwise rotation that makes the picture upright.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rotation {
+    /// As it comes.
+    None,
+    /// 90° clockwise.
+    Quarter,
+    /// 180°.
+    Half,
+    /// 270° clockwise.
+    ThreeQuarters,
+}
+
+impl Rotation {
+    /// Clockwise degrees.
+    #[must_use]
+    pub fn degrees(self) -> u16 {
+        match self {
+            Self::None => 0,
+            Self::Quarter => 90,
+            Self::Half => 180,
+            Self::ThreeQuarters => 270,
+        }
+    }
+
+    pub(super) fn from_degrees(degrees: u64) -> Option<Self> {
+        [Self::None, Self::Quarter, Self::Half, Self::ThreeQuarters]
+            .into_iter()
+            .find(|rotation| u64::from(rotation.degrees()) == degrees)
+    }
+}
+
+/// How objects are followed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackPlan {
+    /// How long an object may be unseen and still be the same.
+    pub lost_for: Duration,
+    /// Score from which a detection may begin a track, 0 to 1.
+    pub high_score: f32,
+    /// Score from which a detection may continue a track, 0 to `high_score`.
+    pub low_score: f32,
+}
+
+/// An area, in normalised coordinates of the displayed picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZonePlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// Its outline.
+    pub polygon: Polygon,
+}
+
+/// A directed line, in normalised coordinates of the displayed picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinePlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// From where to where.
+    pub segment: Segment,
+}
+
+/// An area with a direction of travel, in normalised coordinates of the displayed picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LanePlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// Its outline.
+    pub polygon: Polygon,
+    /// The direction of travel; only its direction counts.
+    pub direction: Segment,
+}
+
+/// A rule: its kind and the kind's own parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RulePlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// Its kind, one of the registry's.
+    pub kind: String,
+    /// The kind's parameters, validated by the kind, paths absolute.
+    pub params: Map<String, Value>,
+}

@@ -1,0 +1,454 @@
+//! The pipeline file as written: every table, key and default, declared once.
+//!
+//! The reader, the JSON Schema and the key lists in error messages all come from these declarations.
+//! What the keys mean together is decided in `compile`.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use super::diagnostic::Problems;
+use super::node::{Entry, Node, NodeValue};
+use super::plan::{Matrix, Provider, Range, Rotation, Transport};
+use super::read::{Field, FromNode, Located, Table, choice, table};
+use super::span::Span;
+use super::text::Mark;
+use crate::scene::NormPoint;
+
+/// The version of the document shape that this program reads.
+pub(super) const VERSION: u64 = 1;
+
+/// Default values, for the plan and the schema alike.
+pub(super) mod default {
+    use std::time::Duration;
+
+    pub const STORE_PATH: &str = "./vantage-data";
+    pub const KEEP_DAYS: u64 = 30;
+    pub const KEEP_MAX_MIB: u64 = 2048;
+    pub const LISTEN: &str = "127.0.0.1:9090";
+    pub const WORKERS: u64 = 2;
+    pub const MAX_BATCH: u64 = 1;
+    pub const MAX_WAIT: Duration = Duration::from_millis(5);
+    pub const SCORE: f64 = 0.3;
+    pub const NMS: f64 = 0.45;
+    pub const MODEL: &str = "default";
+    pub const LATENCY: Duration = Duration::from_millis(200);
+    pub const LOST_FOR: Duration = Duration::from_secs(1);
+    pub const HIGH_SCORE: f64 = 0.5;
+    pub const LOW_SCORE: f64 = 0.1;
+
+    /// A duration as the file writes it.
+    pub fn text(duration: Duration) -> String {
+        format!("{}ms", duration.as_millis())
+    }
+}
+
+table! {
+    /// A Vantage pipeline: cameras, what is looked for in them, and where events go. All paths in it are relative to the file's folder.
+    Document ("the file") {
+        /// Version of this document's shape: 1.
+        required version: u64,
+        /// Where events, stills and cursors are kept on disk.
+        optional store: Store,
+        /// The HTTP port for health and metrics; without this section there is none.
+        optional server: Server,
+        /// How inference is shared among the cameras.
+        optional inference: Inference,
+        /// Detection models by name; a camera without `model` uses the one named `default`.
+        required models: BTreeMap<String, Located<Model>>,
+        /// Where events are delivered.
+        optional sinks: Vec<Located<Kind>> = json!([]),
+        /// The cameras.
+        required cameras: Vec<Located<Camera>>,
+    }
+}
+
+table! {
+    /// Where events, stills and cursors are kept on disk.
+    Store ("`store`") {
+        /// Folder of the event store; created when it is missing.
+        optional path: String = default::STORE_PATH,
+        /// How much history is kept.
+        optional keep: Keep,
+    }
+}
+
+table! {
+    /// How much history is kept: whichever limit is reached first. An event that a sink still waits for stays.
+    Keep ("`keep`") {
+        /// Days, 1 to 3650.
+        optional days: u64 = default::KEEP_DAYS,
+        /// Size on disk in MiB, 16 or more.
+        optional max_mib: u64 = default::KEEP_MAX_MIB,
+    }
+}
+
+table! {
+    /// The HTTP port for health and metrics. It has no login, so it listens on this machine only unless told otherwise.
+    Server ("`server`") {
+        /// Address and port.
+        optional listen: String = default::LISTEN,
+        /// Allows an address that other machines can reach.
+        optional insecure_listen: bool = false,
+    }
+}
+
+table! {
+    /// How inference is shared among the cameras.
+    Inference ("`inference`") {
+        /// Threads per model, each with a session of its own, 1 to 64.
+        optional workers: u64 = default::WORKERS,
+        /// Most pictures in one batch, 1 to 64; above 1 the model must take batches.
+        optional max_batch: u64 = default::MAX_BATCH,
+        /// Longest time that a picture waits for its batch to fill, up to 1s.
+        optional max_wait: Span = default::text(default::MAX_WAIT),
+    }
+}
+
+table! {
+    /// A detection model.
+    Model ("this model") {
+        /// The model's folder (with `model.yaml`) or its `.onnx` file.
+        required path: String,
+        /// The model's family, where the folder does not say.
+        optional family: String,
+        /// File with one class name a line, where the folder does not say.
+        optional labels: String,
+        /// Lowest score of a detection, 0 to 1.
+        optional score: f64 = default::SCORE,
+        /// Overlap (IoU) above which the weaker of two boxes of one class is dropped, 0 to 1.
+        optional nms: f64 = default::NMS,
+        /// What computes: `cpu`, `cuda` or `tensorrt`.
+        optional provider: Provider = "cpu",
+        /// Number of the GPU; only with `cuda` or `tensorrt`.
+        optional device: u64 = 0,
+        /// Half precision; only with `tensorrt`.
+        optional fp16: bool = false,
+        /// Folder for compiled engines; only with `tensorrt`.
+        optional engine_cache: String,
+        /// What to use when the provider cannot start (`cpu`); without it that is an error.
+        optional fallback: Fallback,
+    }
+}
+
+table! {
+    /// A camera: its stream, its scene and its rules.
+    Camera ("this camera") {
+        /// Its name in events and metrics: lower-case letters, digits, `-`, `_`; at most 64.
+        required id: String,
+        /// The stream: rtsp, rtsps, http, https (MJPEG), or a recording: file: or a path.
+        optional url: String,
+        /// Two streams of one camera, instead of `url`.
+        optional streams: Streams,
+        /// Login name.
+        optional username: String,
+        /// File that holds the password.
+        optional password_file: String,
+        /// Environment variable that holds the password.
+        optional password_env: String,
+        /// How rtsp carries media: `tcp`, `udp`, or `auto` (udp, then tcp).
+        optional transport: Transport = "tcp",
+        /// Jitter buffer of rtsp, up to 10s.
+        optional latency: Span = default::text(default::LATENCY),
+        /// Frame rate to assume when the stream does not tell one, above 0 to 240.
+        optional assume_fps: f64,
+        /// When a recording begins (RFC 3339); only for recordings.
+        optional starts_at: String,
+        /// Colour matrix, where the stream tells none or a wrong one.
+        optional matrix: Matrix,
+        /// Colour range, where the stream tells none or a wrong one.
+        optional range: Range,
+        /// Clockwise rotation of the picture in degrees: 0, 90, 180 or 270. Coordinates are those of the rotated picture.
+        optional rotate: Rotation = 0,
+        /// Frames analysed a second, above 0 to 240; every frame when not given.
+        optional analyse_fps: f64,
+        /// Name of the model.
+        optional model: String = default::MODEL,
+        /// How objects are followed.
+        optional track: Track,
+        /// Areas that rules refer to.
+        optional zones: Vec<Located<Zone>> = json!([]),
+        /// Directed lines that rules refer to.
+        optional lines: Vec<Located<Line>> = json!([]),
+        /// Areas with a direction of travel that rules refer to.
+        optional lanes: Vec<Located<Lane>> = json!([]),
+        /// What is reported.
+        optional rules: Vec<Located<Kind>> = json!([]),
+    }
+}
+
+table! {
+    /// Two streams of one camera.
+    Streams ("`streams`") {
+        /// The stream that is analysed; a small one saves decoding.
+        required analysis: String,
+        /// The stream that stills and clips are taken from.
+        optional evidence: String,
+    }
+}
+
+table! {
+    /// How objects are followed from picture to picture.
+    Track ("`track`") {
+        /// How long an object may be unseen and still be the same, above 0 to 60s.
+        optional lost_for: Span = default::text(default::LOST_FOR),
+        /// Score from which a detection may begin a track, 0 to 1.
+        optional high_score: f64 = default::HIGH_SCORE,
+        /// Score from which a detection may continue a track, 0 to `high_score`.
+        optional low_score: f64 = default::LOW_SCORE,
+    }
+}
+
+table! {
+    /// An area.
+    Zone ("this zone") {
+        /// Its name, once per camera.
+        required id: String,
+        /// Its corners in order, 3 to 256, not crossing itself.
+        required polygon: Corners,
+    }
+}
+
+table! {
+    /// A directed line.
+    Line ("this line") {
+        /// Its name, once per camera.
+        required id: String,
+        /// Where it begins.
+        required from: Point,
+        /// Where it ends.
+        required to: Point,
+    }
+}
+
+table! {
+    /// An area with a direction of travel.
+    Lane ("this lane") {
+        /// Its name, once per camera.
+        required id: String,
+        /// Its corners in order, 3 to 256, not crossing itself.
+        required polygon: Corners,
+        /// The direction of travel.
+        required direction: Direction,
+    }
+}
+
+table! {
+    /// A direction, from one point to another.
+    Direction ("`direction`") {
+        /// Where it begins.
+        required from: Point,
+        /// Where it points to.
+        required to: Point,
+    }
+}
+
+/// A point within the picture.
+#[derive(Clone, Copy)]
+pub(super) struct Point(pub NormPoint);
+
+impl FromNode for Point {
+    fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+        const HELP: &str = "write [x, y], each from 0 (left, top) to 1 (right, bottom)";
+        let NodeValue::List(items) = &node.value else {
+            problems.error(node.mark, format!("`{name}` must be a point, this is {}", node.sort()), HELP);
+            return None;
+        };
+        let [x, y] = items.as_slice() else {
+            problems.error(node.mark, format!("a point has 2 coordinates, this one has {}", items.len()), HELP);
+            return None;
+        };
+        // Both are read before either can fail, so that both are reported.
+        let (x, y) = (coordinate(x, "x", problems), coordinate(y, "y", problems));
+        Some(Self(NormPoint::new(x?, y?)))
+    }
+}
+
+fn coordinate(node: &Node, name: &str, problems: &mut Problems) -> Option<f32> {
+    let value = f64::from_node(node, name, problems)?;
+    if (0.0..=1.0).contains(&value) {
+        return Some(value as f32);
+    }
+    let help = if value > 1.0 {
+        "coordinates are shares of the picture, 0 to 1: divide pixels by its width or height"
+    } else {
+        "coordinates are shares of the picture, 0 to 1"
+    };
+    problems.error(node.mark, format!("{name} = {value} lies outside the picture"), help);
+    None
+}
+
+impl JsonSchema for Point {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Point".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "[x, y] as shares of the displayed picture; (0, 0) is the top left corner.",
+            "type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "minItems": 2, "maxItems": 2,
+        })
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number and a unit: ms, s, m, h or d.",
+            "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$", "examples": ["200ms", "3s"],
+        })
+    }
+}
+
+/// The corners of a polygon; bad as a whole when one of them is, because the rest makes another shape.
+#[derive(Clone)]
+pub(super) struct Corners(pub Vec<NormPoint>);
+
+impl FromNode for Corners {
+    fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+        let corners = Vec::<Located<Point>>::from_node(node, name, problems)?;
+        let all = matches!(&node.value, NodeValue::List(items) if items.len() == corners.len());
+        all.then(|| Self(corners.iter().map(|corner| corner.value.0).collect()))
+    }
+}
+
+impl JsonSchema for Corners {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Corners".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "items": generator.subschema_for::<Point>(), "minItems": 3, "maxItems": 256})
+    }
+}
+
+/// A rule or a sink: `id`, `type`, and the parameters of that type.
+#[derive(Clone)]
+pub(super) struct Kind {
+    pub id: Field<String>,
+    pub kind: Field<String>,
+    pub params: Vec<Param>,
+}
+
+/// A parameter with its place, and those of the values within it.
+#[derive(Clone)]
+pub(super) struct Param {
+    pub key: String,
+    pub key_mark: Mark,
+    pub json: serde_json::Value,
+    pub marks: Marks,
+}
+
+/// Places of a value and of the values within it.
+#[derive(Clone)]
+pub(super) struct Marks {
+    pub mark: Mark,
+    /// Key or index, place of the key (of the item, in a list), and the value's places.
+    pub inner: Vec<(String, Mark, Marks)>,
+}
+
+impl Kind {
+    const KEYS: &'static [&'static str] = &["id", "type"];
+}
+
+impl FromNode for Kind {
+    fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+        let what = if name == "sinks" { "this sink" } else { "this rule" };
+        let table = Table::open_any(node, what, problems)?;
+        Some(Self {
+            id: table.required("id", problems),
+            kind: table.required("type", problems),
+            params: table.others(Self::KEYS).map(Param::from).collect(),
+        })
+    }
+}
+
+impl From<&Entry> for Param {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            key: entry.key.clone(),
+            key_mark: entry.key_mark,
+            json: entry.value.to_json(),
+            marks: Marks::from(&entry.value),
+        }
+    }
+}
+
+impl From<&Node> for Marks {
+    fn from(node: &Node) -> Self {
+        let inner = match &node.value {
+            NodeValue::List(items) => {
+                items.iter().enumerate().map(|(i, item)| (i.to_string(), item.mark, Self::from(item))).collect()
+            }
+            NodeValue::Map(entries) => {
+                entries.iter().map(|e| (e.key.clone(), e.key_mark, Self::from(&e.value))).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self { mark: node.mark, inner }
+    }
+}
+
+impl JsonSchema for Kind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Kind".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object", "properties": {"id": {"type": "string"}, "type": {"type": "string"}}, "required": ["id", "type"],
+        })
+    }
+}
+
+/// What stands in for a provider that cannot start.
+#[derive(Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fallback {
+    Cpu,
+}
+
+/// Reads an enum by the words that the file uses for it.
+macro_rules! words {
+    ($name:ident: $($word:literal => $value:ident),+) => {
+        impl FromNode for $name {
+            fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+                choice(node, name, &[$(($word, Self::$value)),+], problems)
+            }
+        }
+    };
+}
+
+words!(Fallback: "cpu" => Cpu);
+words!(Provider: "cpu" => Cpu, "cuda" => Cuda, "tensorrt" => Tensorrt);
+words!(Transport: "tcp" => Tcp, "udp" => Udp, "auto" => Auto);
+words!(Matrix: "bt601" => Bt601, "bt709" => Bt709);
+words!(Range: "limited" => Limited, "full" => Full);
+
+impl FromNode for Rotation {
+    fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+        let degrees = u64::from_node(node, name, problems)?;
+        let rotation = Self::from_degrees(degrees);
+        if rotation.is_none() {
+            problems.error(
+                node.mark,
+                format!("`{name}` cannot be {degrees}"),
+                "known here: 0, 90, 180, 270 (clockwise)",
+            );
+        }
+        rotation
+    }
+}
+
+impl JsonSchema for Rotation {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Rotation".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": [0, 90, 180, 270]})
+    }
+}
