@@ -264,12 +264,11 @@ fn read_tail(file: &mut File, size: u64) -> io::Result<(u64, VecDeque<Identity>)
             };
             let line = bytes.get(begin..body).unwrap_or_default();
             let identity = if ends { serde_json::from_slice::<Identity>(line).ok() } else { None };
+            let foreign = ends && identity.is_none() && serde_json::from_slice::<IgnoredAny>(line).is_ok();
             bytes.truncate(begin);
             match identity {
                 Some(identity) => tail.push_back(identity),
-                None if ends && serde_json::from_slice::<IgnoredAny>(line).is_ok() => {
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
+                None if foreign => return Err(io::ErrorKind::InvalidData.into()),
                 None if tail.is_empty() => good = start + begin as u64,
                 // Before the last good line everything was confirmed long ago; leave it alone.
                 None => return Ok((good, tail)),

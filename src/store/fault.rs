@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
+use super::folder::free_bytes;
 use crate::base::{Error, ErrorKind};
 
 /// What the writer does about a failed commit.
@@ -18,15 +19,21 @@ pub(super) enum Fault {
     Connection,
 }
 
-/// Sorts a failed commit. `free_bytes` tells whether an I/O error is a full disk in disguise: SQLite
-/// reports a shared-memory file that cannot grow, or a quota, as plain I/O errors.
-pub(super) fn classify(error: &rusqlite::Error, free_bytes: u64) -> Fault {
+/// Sorts a failed commit on `file`.
+pub(super) fn classify(file: &Path, error: &rusqlite::Error) -> Fault {
+    if is_disk_full(file, error) { Fault::DiskFull } else { Fault::Connection }
+}
+
+/// SQLite reports a shared-memory file that cannot grow as a plain I/O error, so the free space decides.
+fn is_disk_full(file: &Path, error: &rusqlite::Error) -> bool {
     const NO_ROOM_BYTES: u64 = 256 << 10;
     match error.sqlite_error() {
-        Some(e) if e.code == ErrorCode::DiskFull => Fault::DiskFull,
-        Some(e) if e.extended_code == ffi::SQLITE_IOERR_FSYNC => Fault::Connection,
-        Some(e) if e.code == ErrorCode::SystemIoFailure && free_bytes < NO_ROOM_BYTES => Fault::DiskFull,
-        _ => Fault::Connection,
+        Some(e) if e.code == ErrorCode::DiskFull => true,
+        Some(e) if e.extended_code == ffi::SQLITE_IOERR_FSYNC => false,
+        Some(e) if matches!(e.code, ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            free_bytes(file.parent().unwrap_or(Path::new("."))) < NO_ROOM_BYTES
+        }
+        _ => false,
     }
 }
 
@@ -34,7 +41,9 @@ pub(super) fn classify(error: &rusqlite::Error, free_bytes: u64) -> Fault {
 pub(super) fn store_error(file: &Path, error: rusqlite::Error) -> Error {
     let (kind, help) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (ErrorKind::Corrupt, Some(CORRUPT_HELP)),
-        Some(ErrorCode::DiskFull) => (ErrorKind::DiskFull, Some("free some space on the disk of the store folder")),
+        _ if is_disk_full(file, &error) => {
+            (ErrorKind::DiskFull, Some("free some space on the disk of the store folder"))
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             (ErrorKind::Permission, Some("let this user write the store folder and every file in it"))
         }

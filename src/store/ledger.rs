@@ -18,7 +18,7 @@ use crate::scene::{Event, Position, Rejected};
 /// The write connection with the numbers it hands out.
 pub(super) struct Ledger {
     pub(super) conn: Connection,
-    file: PathBuf,
+    pub(super) file: PathBuf,
     last: Position,
     sequences: HashMap<CameraId, u64>,
 }

@@ -162,7 +162,7 @@ impl Store {
     /// # Errors
     /// `Io` or `Corrupt`.
     pub fn outbox(&self, sink: &str) -> Result<SinkOutbox> {
-        Ok(SinkOutbox::new(sink, self.reader()?, self.writer.clone(), self.live.clone()))
+        Ok(SinkOutbox::new(sink, self.reader()?, self.writer.clone(), self.subscribe(), self.live.clone()))
     }
 
     /// The stills.

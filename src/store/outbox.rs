@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use super::query::{Query, Reader};
 use super::writer::EventWriter;
 use crate::base::Result;
@@ -27,13 +29,20 @@ pub struct SinkOutbox {
     sink: String,
     reader: Reader,
     writer: EventWriter,
+    announced: watch::Receiver<Position>,
     live: LiveSinks,
 }
 
 impl SinkOutbox {
-    pub(super) fn new(sink: &str, reader: Reader, writer: EventWriter, live: LiveSinks) -> Self {
+    pub(super) fn new(
+        sink: &str,
+        reader: Reader,
+        writer: EventWriter,
+        announced: watch::Receiver<Position>,
+        live: LiveSinks,
+    ) -> Self {
         *live.lock().entry(sink.to_owned()).or_default() += 1;
-        Self { sink: sink.to_owned(), reader, writer, live }
+        Self { sink: sink.to_owned(), reader, writer, announced, live }
     }
 }
 
@@ -55,7 +64,12 @@ impl Outbox for SinkOutbox {
     }
 
     fn read(&mut self, after: Position, limit: usize) -> Result<Vec<StoredEvent>> {
-        self.reader.events(&Query { after_position: Some(after), limit, ..Query::default() })
+        // After a failed fsync a new connection may show rows that are not on disk yet; the writer
+        // announces them when they are.
+        let announced = *self.announced.borrow();
+        let mut batch = self.reader.events(&Query { after_position: Some(after), limit, ..Query::default() })?;
+        batch.truncate(batch.partition_point(|e| e.position <= announced));
+        Ok(batch)
     }
 
     fn confirm(&mut self, up_to: Position, rejected: Vec<Rejected>) -> Result<()> {

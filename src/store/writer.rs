@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::sync::watch;
 
 use super::fault::{Fault, classify};
-use super::folder::{Reserve, free_bytes};
+use super::folder::Reserve;
 use super::health::{Counters, StoreHealth, add};
 use super::ledger::Ledger;
 use super::media::Media;
@@ -209,7 +209,7 @@ impl Writer {
                 Err(e) => return Err((Fault::Connection, e.to_string())),
             },
         };
-        ledger.commit(batch, now).map_err(|e| (classify(&e, free_bytes(&self.folder)), e.to_string()))
+        ledger.commit(batch, now).map_err(|e| (classify(&ledger.file, &e), e.to_string()))
     }
 
     /// Does what the fault asks for before the next attempt.
