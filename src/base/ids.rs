@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A camera's id from the pipeline file: `[a-z0-9][a-z0-9_-]*`, at most 64 bytes (checked by `config`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct CameraId(Arc<str>);
 
@@ -39,7 +40,7 @@ impl fmt::Debug for CameraId {
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
 
@@ -66,9 +67,10 @@ number! {
 
 /// A stable event id: a UUIDv8 (RFC 9562 §5.8) from a SHA-256 over what makes the event the one it is.
 /// A rerun over the same footage gives the same id; a receiver may deduplicate by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct EventId(pub Uuid);
+#[schemars(extend("format" = "uuid"))]
+pub struct EventId(#[schemars(with = "String")] pub Uuid);
 
 impl EventId {
     /// Derives the id from its parts. Parts are length-prefixed, so `["ab","c"]` differs from `["a","bc"]`.

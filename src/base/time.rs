@@ -7,11 +7,12 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::{Duration, Instant, SystemTime};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds on a camera's own timeline. Rules, dwell and Kalman steps use only this.
 /// Starts near 0 with the camera's first run and grows through reconnects; never wall time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct MediaTime(pub i64);
 
@@ -41,7 +42,8 @@ impl Add<Duration> for MediaTime {
 }
 
 /// UTC in nanoseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, JsonSchema)]
+#[schemars(with = "String", extend("format" = "date-time"))]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
@@ -96,7 +98,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Where a capture time comes from, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeSource {
     /// The camera's clock, through RTCP sender reports (RFC 3550 §6.4.1).
@@ -112,7 +114,7 @@ pub enum TimeSource {
 }
 
 /// When a picture was taken: our best estimate in UTC, where it comes from, how wrong it may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureTime {
     /// The estimate.
     pub utc: Timestamp,

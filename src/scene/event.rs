@@ -39,7 +39,7 @@ pub enum Severity {
 }
 
 /// One event record. Records of one happening share `id`; `(id, revision)` is unique.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Stable id of the happening (see [`EventId`]).
     pub id: EventId,
@@ -83,7 +83,7 @@ pub struct Event {
 }
 
 /// Why an event fired: everything needed to check it by hand.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// One sentence for people.
     pub summary: String,

@@ -1,1 +1,84 @@
-//! (placeholder until the module lands)
+//! Sinks: where durable events go. Each reads the store by its own cursor and confirms what it has.
+//!
+//! Delivery is at least once and in order; `(id, revision)` tells a repeat. Adding a sink is one file
+//! with a [`Sink`] and one row in [`TABLE`]; reading, retry, back-off, cursor, dead letters and figures
+//! are [`dispatch`]'s business.
+
+pub mod dispatch;
+mod jsonl;
+mod params;
+mod stdout;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+pub use self::params::ParamError;
+use crate::base::Result;
+use crate::scene::{Position, StoredEvent};
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The far side has confirmed all of it.
+    Done,
+    /// Not now. The same batch comes again, so what had arrived of it arrives twice.
+    Retry {
+        /// The far side's own wish; otherwise back-off decides.
+        after: Option<Duration>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// These it will never take, and why; all others of the batch are confirmed.
+    Reject {
+        /// Position and reason of each refused event.
+        reasons: Vec<(Position, String)>,
+    },
+    /// No event will get through until somebody changes something: the sink is parked, its cursor kept.
+    Fatal {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// A delivery in progress.
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// A destination of events.
+///
+/// Every sink has a thread of its own, which drives the future and does nothing else meanwhile: a sink
+/// may block, and its future runs inside a Tokio runtime (`connect` does not).
+pub trait Sink: Send {
+    /// The sink's kind, as in [`TABLE`].
+    fn kind(&self) -> &'static str;
+
+    /// Delivers a batch, in order, and returns when the far side has confirmed it. `batch` is never
+    /// empty. The future may be dropped when the program stops.
+    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a>;
+}
+
+/// A kind of sink.
+pub struct SinkKind {
+    /// As in the pipeline file.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+    /// All that is wrong with the parameters, without touching the world.
+    pub validate: fn(&Map<String, Value>) -> Vec<ParamError>,
+    /// Makes the sink; relative paths count from the given folder.
+    pub connect: fn(&Map<String, Value>, &Path) -> Result<Box<dyn Sink>>,
+    /// JSON Schema of the parameters.
+    pub schema: fn() -> Value,
+}
+
+/// Every kind there is.
+pub static TABLE: &[SinkKind] = &[jsonl::KIND, stdout::KIND];
+
+/// The kind of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static SinkKind> {
+    TABLE.iter().find(|kind| kind.name == name)
+}

@@ -1,0 +1,299 @@
+//! One thread per sink: read by cursor, deliver, confirm, and wait out what fails.
+//!
+//! At most one batch is unconfirmed at any time, and the next is read only after the cursor is on disk.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::{Outcome, Sink};
+use crate::base::{Clock, Error, ErrorKind, Result, Stop, Timestamp};
+use crate::scene::{Outbox, Position, Rejected, StoredEvent};
+
+/// The most events of one batch.
+pub const BATCH: usize = 256;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a sink is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SinkState {
+    /// Delivering, or waiting for events.
+    #[default]
+    Running,
+    /// Waiting to try again.
+    Retrying,
+    /// Given up until somebody changes something; events stay in the store.
+    Parked,
+    /// Its thread has ended.
+    Stopped,
+}
+
+/// A sink's figures, for the metrics and the health page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SinkStatus {
+    /// What it is doing.
+    pub state: SinkState,
+    /// The last confirmed position.
+    pub cursor: Position,
+    /// Events that wait for it.
+    pub backlog: u64,
+    /// When a batch last got through.
+    pub last_ok: Option<Timestamp>,
+    /// The latest failure.
+    pub last_error: Option<String>,
+    /// Events confirmed since the start.
+    pub delivered: u64,
+    /// Events refused for good since the start; they are among the store's dead letters.
+    pub rejected: u64,
+}
+
+/// What a dispatcher works with.
+pub struct Setting {
+    /// The sink's id in the pipeline file.
+    pub name: String,
+    /// The store's newest position.
+    pub latest: watch::Receiver<Position>,
+    /// Drives the deliveries.
+    pub runtime: Handle,
+    /// Wall time for [`SinkStatus::last_ok`].
+    pub clock: Arc<dyn Clock>,
+    /// Asks it to end: it first delivers what waits, for at most `drain`.
+    pub stop: Stop,
+    /// How long delivery may go on after the stop.
+    pub drain: Duration,
+}
+
+/// A running dispatcher.
+pub struct Dispatcher {
+    status: watch::Receiver<SinkStatus>,
+    latest: watch::Receiver<Position>,
+    thread: JoinHandle<()>,
+}
+
+impl Dispatcher {
+    /// Its figures, as of now.
+    #[must_use]
+    pub fn status(&self) -> SinkStatus {
+        let mut status = self.status.borrow().clone();
+        status.backlog = self.latest.borrow().0.saturating_sub(status.cursor.0);
+        status
+    }
+
+    /// Its figures as they change; `backlog` as of the last change.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<SinkStatus> {
+        self.status.clone()
+    }
+
+    /// Whether the thread has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for the thread, which ends after the stop.
+    ///
+    /// # Errors
+    /// `Internal` when the sink panicked.
+    pub fn join(self) -> Result<()> {
+        self.thread.join().map_err(|_| Error::new(ErrorKind::Internal, "a sink's thread panicked"))
+    }
+}
+
+/// Starts a thread `sink-<name>` that runs the dispatcher.
+///
+/// # Errors
+/// `Io` when the system starts no more threads.
+pub fn start(outbox: impl Outbox + 'static, sink: Box<dyn Sink>, setting: Setting) -> Result<Dispatcher> {
+    let (sender, status) = watch::channel(SinkStatus::default());
+    let latest = setting.latest.clone();
+    let thread = std::thread::Builder::new()
+        .name(format!("sink-{}", setting.name))
+        .spawn(move || run(outbox, sink, setting, sender))
+        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start a sink's thread: {e}")).source(e))?;
+    Ok(Dispatcher { status, latest, thread })
+}
+
+/// Delivers until the stop. Blocks; call it on a thread of its own.
+pub fn run(outbox: impl Outbox, sink: Box<dyn Sink>, setting: Setting, status: watch::Sender<SinkStatus>) {
+    let mut run = Run { outbox, sink, setting, status, deadline: None, failures: 0 };
+    if let Err(error) = run.deliver_all() {
+        tracing::error!(sink = run.setting.name, %error, "delivery ended");
+        run.failed(&error.to_string(), SinkState::Stopped);
+    }
+    run.status.send_modify(|s| s.state = SinkState::Stopped);
+}
+
+struct Run<O> {
+    outbox: O,
+    sink: Box<dyn Sink>,
+    setting: Setting,
+    status: watch::Sender<SinkStatus>,
+    /// When delivery ends for good; set once the stop was seen.
+    deadline: Option<Instant>,
+    /// Failed attempts in a row.
+    failures: u32,
+}
+
+impl<O: Outbox> Run<O> {
+    /// Ends with `Ok` on a stop, with an error when the store no longer confirms.
+    fn deliver_all(&mut self) -> Result<()> {
+        let Some(mut cursor) = self.first_cursor() else { return Ok(()) };
+        self.status.send_modify(|s| s.cursor = cursor);
+        loop {
+            let known = *self.setting.latest.borrow();
+            let batch = match self.outbox.read(cursor, BATCH) {
+                Ok(batch) => batch,
+                Err(error) => {
+                    if self.pause(None, &error.to_string()) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            let Some(last) = batch.last().map(|e| e.position) else {
+                if self.setting.stop.requested() {
+                    return Ok(());
+                }
+                // What was announced but cannot be read any more, retention has deleted (and counted).
+                cursor = cursor.max(known);
+                self.wait_for_events(cursor);
+                continue;
+            };
+            let Some(rejected) = self.deliver(&batch) else { return Ok(()) };
+            let refused = rejected.len() as u64;
+            self.outbox.confirm(last, rejected)?;
+            cursor = last;
+            self.succeeded(cursor, batch.len() as u64 - refused, refused);
+        }
+    }
+
+    fn first_cursor(&mut self) -> Option<Position> {
+        loop {
+            match self.outbox.cursor() {
+                Ok(cursor) => return Some(cursor),
+                Err(error) if self.pause(None, &error.to_string()) => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Tries until the batch is through. Returns what was refused; `None` when it is time to end.
+    fn deliver(&mut self, batch: &[StoredEvent]) -> Option<Vec<Rejected>> {
+        loop {
+            match self.attempt(batch)? {
+                Outcome::Done => return Some(Vec::new()),
+                Outcome::Reject { reasons } => {
+                    let mut rejected: Vec<Rejected> = reasons
+                        .into_iter()
+                        .filter(|(position, _)| batch.iter().any(|e| e.position == *position))
+                        .map(|(position, reason)| Rejected { position, reason })
+                        .collect();
+                    rejected.sort_by_key(|r| r.position);
+                    rejected.dedup_by_key(|r| r.position);
+                    if let Some(first) = rejected.first() {
+                        let Rejected { position, reason } = first;
+                        tracing::warn!(sink = self.setting.name, events = rejected.len(), %position, reason, "refused");
+                    }
+                    return Some(rejected);
+                }
+                Outcome::Retry { after, reason } => {
+                    if self.pause(after, &reason) {
+                        return None;
+                    }
+                }
+                Outcome::Fatal { reason } => {
+                    tracing::error!(sink = self.setting.name, reason, "parked; its events stay in the store");
+                    self.failed(&reason, SinkState::Parked);
+                    self.setting.runtime.block_on(self.setting.stop.wait());
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// One delivery; `None` when the stop's deadline came first.
+    fn attempt(&mut self, batch: &[StoredEvent]) -> Option<Outcome> {
+        let now = self.setting.clock.monotonic();
+        if self.setting.stop.requested() && self.deadline.is_none() {
+            self.deadline = Some(now + self.setting.drain);
+        }
+        let left = self.deadline.map_or(self.setting.drain, |d| d.saturating_duration_since(now));
+        let Self { sink, setting, .. } = self;
+        let overdue = async {
+            setting.stop.wait().await;
+            tokio::time::sleep(left).await;
+        };
+        setting.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = sink.deliver(batch) => Some(outcome),
+                () = overdue => None,
+            }
+        })
+    }
+
+    /// Waits before another attempt; true when it is time to end instead.
+    fn pause(&mut self, wish: Option<Duration>, reason: &str) -> bool {
+        self.failed(reason, SinkState::Retrying);
+        let pause = wish.unwrap_or_else(|| back_off(self.failures));
+        if self.failures == 0 {
+            tracing::warn!(sink = self.setting.name, reason, "delivery failed; trying again");
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.setting.stop.wait_timeout(pause)
+    }
+
+    fn wait_for_events(&mut self, cursor: Position) {
+        let Setting { latest, runtime, stop, .. } = &mut self.setting;
+        runtime.block_on(async {
+            let newer = async {
+                if latest.wait_for(|position| *position > cursor).await.is_err() {
+                    // The store is gone; the stop will follow.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = newer => {}
+                () = stop.wait() => {}
+            }
+        });
+    }
+
+    fn failed(&self, reason: &str, state: SinkState) {
+        self.status.send_modify(|s| {
+            s.state = state;
+            s.last_error = Some(reason.to_owned());
+        });
+    }
+
+    fn succeeded(&mut self, cursor: Position, delivered: u64, rejected: u64) {
+        if self.failures > 0 {
+            tracing::info!(sink = self.setting.name, attempts = self.failures, "delivery works again");
+            self.failures = 0;
+        }
+        let now = self.setting.clock.utc();
+        let latest = self.setting.latest.borrow().0;
+        self.status.send_modify(|s| {
+            s.state = SinkState::Running;
+            s.cursor = cursor;
+            s.backlog = latest.saturating_sub(cursor.0);
+            s.last_ok = Some(now);
+            s.delivered += delivered;
+            s.rejected += rejected;
+        });
+    }
+}
+
+/// 0.5 s doubling to 30 s, of which a random part of up to a half is taken off, so that many sinks
+/// that failed together do not come back together.
+fn back_off(failures: u32) -> Duration {
+    let full = FIRST_PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST_PAUSE);
+    let random = RandomState::new().hash_one(failures) as f64 / u64::MAX as f64;
+    full.mul_f64(1.0 - random / 2.0)
+}
