@@ -32,7 +32,7 @@ fn play(url: &str, protocols: &str, login: Option<(&str, &str)>, count: usize) -
     gst::init().unwrap();
     let (user, password) = login.unwrap_or_default();
     let launch = format!(
-        "rtspsrc name=source location=\"{url}\" protocols={protocols} latency=100 ! decodebin ! videoconvert ! \
+        "rtspsrc name=source location=\"{url}\" protocols={protocols} latency=100 buffer-mode=none ! decodebin ! videoconvert ! \
          video/x-raw,format=RGB,width=320,height=240 ! appsink name=sink sync=false max-buffers=4"
     );
     let pipeline = gst::parse::launch(&launch).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -109,7 +109,9 @@ fn a_clip_with_b_frames_loops_without_a_gap_over_udp_and_tcp() {
     // 20 pictures a round: 75 are more than three rounds.
     for protocols in ["udp", "tcp"] {
         let played = play(&server.url("cam1"), protocols, None, 75).unwrap_or_else(|why| panic!("{protocols}: {why}"));
-        assert_rising(&played, 25.0);
+        // The client's decoder guesses at the first few until it knows the order.
+        let settled = Played { times: played.times[4..].to_vec(), pictures: Vec::new() };
+        assert_rising(&settled, 25.0);
         // The scene repeats with the clip: red is where it was one round before.
         let red = |at: usize| clips::find(&played.pictures[at], 320, Colour::Red).unwrap();
         assert!(red(5).x.abs_diff(red(25).x) <= 2 && red(25).x.abs_diff(red(65).x) <= 2);

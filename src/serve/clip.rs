@@ -16,6 +16,8 @@ use crate::base::{Error, ErrorKind, Result};
 const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(10);
 /// How long it may take for the next one.
 const READING: gst::ClockTime = gst::ClockTime::from_seconds(10);
+/// How long a video may come after the first stream that is none; they come together, from one call.
+const ALL_PADS: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 /// How often to look for messages while waiting.
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
@@ -44,7 +46,6 @@ pub(super) struct Clip {
 struct Offer {
     video: Option<Codec>,
     others: HashSet<String>,
-    complete: bool,
     failure: Option<Error>,
 }
 
@@ -74,11 +75,6 @@ impl Clip {
                 }
             }
         });
-        parse.connect_no_more_pads({
-            let offer = Arc::clone(&offer);
-            move |_| offer.lock().unwrap_or_else(PoisonError::into_inner).complete = true
-        });
-
         // From here on a drop closes the pipeline.
         let mut clip = Self {
             pipeline,
@@ -96,7 +92,7 @@ impl Clip {
     fn start(&mut self, offer: &Shared) -> Result<()> {
         // A failure comes as a message, with its reason.
         let _ = self.pipeline.set_state(gst::State::Playing);
-        let mut waited = gst::ClockTime::ZERO;
+        let (mut waited, mut without_video) = (gst::ClockTime::ZERO, gst::ClockTime::ZERO);
         let sample = loop {
             if let Some(error) = self.message() {
                 return Err(error);
@@ -106,20 +102,27 @@ impl Clip {
                 if let Some(error) = offer.failure.take() {
                     return Err(error.context(&self.name));
                 }
-                if let Some(codec) = offer.video {
-                    self.codec = codec;
-                } else if offer.complete {
-                    return Err(self.no_video(&offer));
+                if offer.video.is_none() && !offer.others.is_empty() {
+                    if without_video >= ALL_PADS {
+                        return Err(self.no_video(&offer));
+                    }
+                    without_video += TICK;
                 }
             }
             if let Some(sample) = self.sink.try_pull_preroll(TICK) {
                 break sample;
             }
-            if self.sink.is_eos() || waited >= OPENING {
+            if waited >= OPENING || self.sink.is_eos() {
                 return Err(self.corrupt("no picture in it"));
             }
             waited += TICK;
         };
+        // The sample came through the pad, so the pad's codec is known by now.
+        self.codec = offer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .video
+            .ok_or_else(|| self.corrupt("a picture without a stream"))?;
         self.caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
         let framerate = self.caps.structure(0).and_then(|structure| structure.get::<gst::Fraction>("framerate").ok());
         self.frame_ns = framerate
