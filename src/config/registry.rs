@@ -19,6 +19,11 @@ pub struct Registry<'a> {
     pub model_families: &'a [&'a str],
 }
 
+/// Checks a kind's parameters.
+pub type Validate = dyn Fn(&Map<String, Value>, &SceneNames) -> Vec<ParamProblem> + Sync;
+/// Makes the JSON Schema of a kind's parameters.
+pub type ParamSchema = dyn Fn(&mut SchemaGenerator) -> Schema + Sync;
+
 /// One kind of rule or sink.
 #[derive(Clone, Copy)]
 pub struct KindInfo {
@@ -26,11 +31,11 @@ pub struct KindInfo {
     pub name: &'static str,
     /// Checks the parameters: every key but `id` and `type`, against the names of the camera's scene (empty for a
     /// sink). Returns all problems, none when the parameters are good.
-    pub validate: fn(&Map<String, Value>, &SceneNames) -> Vec<ParamProblem>,
+    pub validate: &'static Validate,
     /// Parameters that hold a path; the plan has them absolute, relative ones counted from the pipeline file's folder.
     pub path_params: &'static [&'static str],
     /// JSON Schema of the parameters, an object schema; `None` leaves them open.
-    pub schema: Option<fn(&mut SchemaGenerator) -> Schema>,
+    pub schema: Option<&'static ParamSchema>,
 }
 
 impl fmt::Debug for KindInfo {

@@ -81,7 +81,7 @@ impl Engine {
         let names: std::collections::BTreeSet<String> =
             engine.plan.cameras.iter().map(|c| c.model.clone()).collect();
         for name in names {
-            engine.lane(&name)?;
+            engine.need_lane(&name)?;
         }
         Ok(engine)
     }
@@ -92,18 +92,22 @@ impl Engine {
     /// As [`Camera::start`]; the cameras started before keep running until the engine is dropped.
     pub fn start_cameras(&mut self) -> Result<()> {
         for camera in self.plan.cameras.clone() {
-            let running = Camera::start(camera.clone(), self.lane(&camera.model)?, &self.shared)?;
-            self.cameras.insert(camera.id, running);
+            let lane = self
+                .lanes
+                .get(&camera.model)
+                .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no lane {}", camera.model)))?;
+            let id = camera.id.clone();
+            self.cameras.insert(id, Camera::start(camera, lane, &self.shared)?);
         }
         Ok(())
     }
 
-    fn lane(&mut self, name: &str) -> Result<&Lane> {
+    fn need_lane(&mut self, name: &str) -> Result<()> {
         if !self.lanes.contains_key(name) {
             let lane = self.make_lane(name)?;
             self.lanes.insert(name.to_owned(), lane);
         }
-        self.lanes.get(name).ok_or_else(|| Error::new(ErrorKind::Internal, format!("no lane {name}")))
+        Ok(())
     }
 
     fn make_lane(&self, name: &str) -> Result<Lane> {
@@ -156,7 +160,7 @@ impl Engine {
         let touched: Vec<CameraId> = diff.added.iter().chain(&diff.changed).cloned().collect();
         let wanted: Vec<_> = touched.iter().filter_map(|id| self.plan.camera(id).cloned()).collect();
         for camera in &wanted {
-            if let Err(error) = self.lane(&camera.model) {
+            if let Err(error) = self.need_lane(&camera.model) {
                 self.plan = before;
                 return Err(error.context("the change is refused; the running pipeline is untouched"));
             }
@@ -175,8 +179,7 @@ impl Engine {
         let mut failed = Vec::new();
         for camera in wanted {
             let id = camera.id.clone();
-            let lane = self.lane(&camera.model).map(|_| camera.model.clone())?;
-            let Some(lane) = self.lanes.get(&lane) else { continue };
+            let Some(lane) = self.lanes.get(&camera.model) else { continue };
             match Camera::start(camera, lane, &self.shared) {
                 Ok(running) => {
                     self.cameras.insert(id, running);
@@ -277,8 +280,8 @@ pub fn model_options(plan: &ModelPlan) -> ModelOptions {
     ModelOptions {
         family: plan.family.clone(),
         labels: plan.labels.clone(),
-        score: plan.score,
-        nms: plan.nms,
+        score: Some(plan.score),
+        nms: Some(plan.nms),
         provider: match plan.provider {
             config::Provider::Cpu => Provider::Cpu,
             config::Provider::Cuda => Provider::Cuda { device_id },

@@ -208,7 +208,7 @@ impl Worker {
         let spec = self.detector.spec().clone();
         let map = LetterboxMap::new(frame.picture.displayed_size(), &spec);
         let (preprocessor, input) = (&mut self.preprocessor, self.detector.input(row));
-        frame.picture.read(|planes| preprocessor.fill(planes, &spec, &map, input))?;
+        frame.picture.read(|planes| preprocessor.fill(planes, &spec, &map, input))??;
         Ok(map)
     }
 }

@@ -221,7 +221,7 @@ impl Chain {
 /// The still of an event that begins now and has a place in the picture.
 fn still_of(event: &Event, frame: &Frame) -> Option<Still> {
     let bbox = event.bbox.filter(|_| matches!(event.phase, Phase::Start | Phase::Instant))?;
-    let snapshot = match frame.picture.read(|planes| Snapshot::take(planes, STILL_WIDTH)) {
+    let snapshot = match frame.picture.read(|planes| Snapshot::take(planes, STILL_WIDTH)).and_then(|taken| taken) {
         Ok(snapshot) => snapshot,
         Err(error) => {
             tracing::warn!(camera = %event.camera, %error, "no still");
@@ -229,7 +229,7 @@ fn still_of(event: &Event, frame: &Frame) -> Option<Still> {
         }
     };
     let label = format!("{} {}", event.class.as_deref().unwrap_or("object"), event.rule);
-    Some(Still { name: format!("{}.jpg", event.id), snapshot, overlays: vec![Overlay::alert(bbox, label)] })
+    Some(Still { name: format!("{}.jpg", event.id), snapshot, overlays: vec![Overlay { bbox, label: Some(label), colour: [255, 64, 32] }] })
 }
 
 /// The tracker's settings of a camera.

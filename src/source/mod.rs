@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use self::graph::elements;
 pub use self::reach::Knocker;
 pub use self::status::{State, Status, StatusCell};
 pub use self::supervisor::{Supervisor, SupervisorParts};
