@@ -1,1 +1,7 @@
-fn main() {}
+//! The `vantage` program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vantage::cli::main()
+}

@@ -1,1 +1,128 @@
-//! (placeholder until the module lands)
+//! Commands. Each file is one command: its arguments and what it does, in terms of the library.
+//!
+//! What a program reads goes to stdout, what a person reads besides goes to stderr. Errors end the
+//! process with the exit code of their kind ([`crate::base::ErrorKind::exit_code`]).
+
+mod bench;
+mod camera;
+mod check;
+mod doctor;
+mod events;
+mod models;
+mod plan;
+mod probe;
+mod reload;
+mod replay;
+mod run;
+mod schema;
+mod signals;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::base::Result;
+
+/// Camera video analytics for traffic: camera URLs in, durable events out.
+#[derive(Debug, Parser)]
+#[command(name = "vantage", version, max_term_width = 100, propagate_version = true)]
+struct Arguments {
+    /// What to log: error, warn, info, debug, trace, or a filter such as `vantage::source=debug`.
+    #[arg(long, global = true, env = "VANTAGE_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// Logs as JSON lines.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Analyses cameras live: frames in, events into the store and the sinks.
+    Run(run::Arguments),
+    /// Analyses recorded footage without losing a frame; events as JSON lines, and a digest.
+    Replay(replay::Arguments),
+    /// Measures throughput, latency, cost per stage and memory on a clip.
+    Bench(bench::Arguments),
+    /// Examines a camera: reach, login, codec, frame rate, keyframes, clock, loss; and what to do.
+    Probe(probe::Arguments),
+    /// Checks a pipeline file: every mistake at once, with its place and a suggestion.
+    Check(check::Arguments),
+    /// Lists, describes and tries models.
+    Models(models::Arguments),
+    /// Serves clips as RTSP cameras, for tests and demos.
+    Camera(camera::Arguments),
+    /// Lists events of a store.
+    Events(events::Arguments),
+    /// Applies a changed pipeline file to the running program, or says why not.
+    Reload(reload::Arguments),
+    /// Tells whether this machine is ready, and how to mend what is not.
+    Doctor(doctor::Arguments),
+    /// Prints a JSON Schema.
+    Schema(schema::Arguments),
+    /// Prints shell completions.
+    #[command(hide = true)]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes man pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// Where to.
+        folder: std::path::PathBuf,
+    },
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Two TLS providers may end up in one program; without this rustls would panic at the first handshake.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments = Arguments::parse();
+    if let Err(error) = terminal::start_log(&arguments.log, arguments.log_json) {
+        return terminal::fail(&error);
+    }
+    match dispatch(arguments.command) {
+        Ok(code) => code,
+        Err(error) => terminal::fail(&error),
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Models(arguments) => models::run(arguments),
+        Command::Camera(arguments) => camera::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "vantage", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => {
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| clap_mangen::generate_to(Arguments::command(), &folder))
+                .map_err(|e| crate::base::Error::io(&folder, e))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
