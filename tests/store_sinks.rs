@@ -43,10 +43,13 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
+/// The positions of each batch.
+type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
+
 /// Answers with a script, then `Done`; notes what it was given.
 struct Scripted {
     script: Vec<Outcome>,
-    seen: Arc<Mutex<Vec<Vec<u64>>>>,
+    seen: Seen,
     hang: bool,
 }
 
@@ -66,8 +69,8 @@ impl Sink for Scripted {
     }
 }
 
-fn scripted(script: Vec<Outcome>) -> (Box<dyn Sink>, Arc<Mutex<Vec<Vec<u64>>>>) {
-    let seen = Arc::default();
+fn scripted(script: Vec<Outcome>) -> (Box<dyn Sink>, Seen) {
+    let seen = Seen::default();
     (Box::new(Scripted { script, seen: Arc::clone(&seen), hang: false }), seen)
 }
 
