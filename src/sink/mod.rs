@@ -60,6 +60,9 @@ pub trait Sink: Send {
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a>;
 }
 
+/// Makes a sink from its parameters and the folder that relative paths count from.
+pub type Connect = fn(&Map<String, Value>, &Path) -> Result<Box<dyn Sink>>;
+
 /// A kind of sink.
 pub struct SinkKind {
     /// As in the pipeline file.
@@ -68,8 +71,8 @@ pub struct SinkKind {
     pub summary: &'static str,
     /// All that is wrong with the parameters, without touching the world.
     pub validate: fn(&Map<String, Value>) -> Vec<ParamError>,
-    /// Makes the sink; relative paths count from the given folder.
-    pub connect: fn(&Map<String, Value>, &Path) -> Result<Box<dyn Sink>>,
+    /// Makes the sink; fails when it can never work as configured.
+    pub connect: Connect,
     /// JSON Schema of the parameters.
     pub schema: fn() -> Value,
 }

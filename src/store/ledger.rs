@@ -58,7 +58,7 @@ impl Ledger {
 
     /// Runs all requests in one transaction. When it returns an error, nothing has changed as far as
     /// anyone was told, and the same requests may be run again.
-    pub(super) fn commit(&mut self, batch: &[Request], now: Timestamp) -> rusqlite::Result<Vec<Option<Ack>>> {
+    pub(super) fn commit(&mut self, batch: &mut [Request], now: Timestamp) -> rusqlite::Result<Vec<Option<Ack>>> {
         let mut pending = Pending { last: self.last, ..Pending::default() };
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut acks = Vec::with_capacity(batch.len());
@@ -100,14 +100,15 @@ impl Ledger {
 /// True when the event is new; a repeat of `(id, revision)` keeps its first row and takes no number.
 fn insert(
     tx: &Transaction<'_>,
-    event: &Event,
+    event: &mut Event,
     known: &HashMap<CameraId, u64>,
     pending: &mut Pending,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let before = pending.sequences.get(&event.camera).or_else(|| known.get(&event.camera)).copied().unwrap_or(0);
     let (position, sequence) = (Position(pending.last.0 + 1), before + 1);
-    let body = encode(event, sequence)?;
+    event.sequence = sequence;
+    let body = encode(event)?;
     let inserted = tx
         .prepare_cached(
             "INSERT INTO events (position, id, revision, camera, sequence, rule, kind, phase, severity, class,
@@ -138,15 +139,14 @@ fn insert(
     Ok(true)
 }
 
-/// The row's body: the event's JSON with its number. JSON has no infinities, and a box holding one
-/// would make a row that cannot be read back, so such a box is left out.
-fn encode(event: &Event, sequence: u64) -> rusqlite::Result<String> {
-    let mut numbered = Event { sequence, ..event.clone() };
-    if numbered.bbox.is_some_and(|b| <[f32; 4]>::from(b).iter().any(|v| !v.is_finite())) {
+/// The row's body: the event's JSON. JSON has no infinities, and a box holding one would make a row that
+/// cannot be read back, so such a box is left out.
+fn encode(event: &mut Event) -> rusqlite::Result<String> {
+    if event.bbox.is_some_and(|b| <[f32; 4]>::from(b).iter().any(|v| !v.is_finite())) {
         tracing::warn!(event = %event.id, "the box is not finite; stored without it");
-        numbered.bbox = None;
+        event.bbox = None;
     }
-    serde_json::to_string(&numbered).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+    serde_json::to_string(event).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }
 
 fn confirm(

@@ -184,10 +184,10 @@ impl Writer {
     }
 
     /// Commits the batch, however long it takes, then announces it.
-    fn store(&mut self, batch: Vec<Request>) {
+    fn store(&mut self, mut batch: Vec<Request>) {
         let mut pause = Duration::ZERO;
         loop {
-            match self.attempt(&batch) {
+            match self.attempt(&mut batch) {
                 Ok(acks) => return self.announce(batch, acks),
                 Err(fault) => self.heal(fault, pause.is_zero()),
             }
@@ -199,7 +199,7 @@ impl Writer {
         }
     }
 
-    fn attempt(&mut self, batch: &[Request]) -> Result<Vec<Option<Ack>>, (Fault, String)> {
+    fn attempt(&mut self, batch: &mut [Request]) -> Result<Vec<Option<Ack>>, (Fault, String)> {
         let now = self.options.clock.utc();
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,

@@ -1,0 +1,311 @@
+//! Dispatch and the JSON-lines sink: order, retry, dead letters, parking, torn tails, rotation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod store_support;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use store_support::{as_child, child, event, wait_until};
+use vantage::base::time::SystemClock;
+use vantage::base::{ErrorKind, Stop};
+use vantage::scene::{Position, StoredEvent};
+use vantage::sink::dispatch::{self, Dispatcher, SinkState};
+use vantage::sink::{self, Delivery, Outcome, Sink};
+use vantage::store::{Query, Retention, Store, StoreOptions};
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, StoreOptions { reserve_bytes: 0, ..StoreOptions::default() }).unwrap()
+}
+
+fn submit(store: &Store, range: std::ops::Range<u64>) {
+    store.writer().submit_acked(range.map(|n| event("a", n)).collect()).unwrap().recv().unwrap();
+}
+
+fn start(runtime: &tokio::runtime::Runtime, store: &Store, sink: Box<dyn Sink>, stop: &Stop) -> Dispatcher {
+    let setting = dispatch::Setting {
+        name: "test".to_owned(),
+        latest: store.subscribe(),
+        runtime: runtime.handle().clone(),
+        clock: Arc::new(SystemClock),
+        stop: stop.clone(),
+        drain: Duration::from_secs(2),
+    };
+    dispatch::start(store.outbox("test").unwrap(), sink, setting).unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// The positions of each batch.
+type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
+
+/// Answers with a script, then `Done`; notes what it was given.
+struct Scripted {
+    script: Vec<Outcome>,
+    seen: Seen,
+    hang: bool,
+}
+
+impl Sink for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await; // there is a runtime
+            if self.hang {
+                std::future::pending::<()>().await;
+            }
+            self.seen.lock().unwrap().push(batch.iter().map(|e| e.position.0).collect());
+            if self.script.is_empty() { Outcome::Done } else { self.script.remove(0) }
+        })
+    }
+}
+
+fn scripted(script: Vec<Outcome>) -> (Box<dyn Sink>, Seen) {
+    let seen = Seen::default();
+    (Box::new(Scripted { script, seen: Arc::clone(&seen), hang: false }), seen)
+}
+
+#[test]
+fn batches_come_in_order_and_the_cursor_follows() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    submit(&store, 0..600);
+    let (sink, seen) = scripted(vec![]);
+    let running = start(&runtime, &store, sink, &stop);
+    wait_until("600 delivered", Duration::from_secs(10), || running.status().delivered == 600);
+    submit(&store, 600..601);
+    wait_until("one more", Duration::from_secs(10), || running.status().delivered == 601);
+    assert!(seen.lock().unwrap().iter().all(|batch| batch.len() <= 256));
+    assert_eq!(seen.lock().unwrap().concat(), (1..=601).collect::<Vec<_>>());
+    assert_eq!(store.cursor("test").unwrap(), Position(601));
+    let status = running.status();
+    assert_eq!((status.backlog, status.state, status.last_error), (0, SinkState::Running, None));
+    assert!(status.last_ok.is_some());
+    stop.request();
+    running.join().unwrap();
+    assert_eq!(store.stats().abandoned, 0);
+}
+
+#[test]
+fn retry_brings_the_same_batch_and_refusals_become_dead_letters() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    submit(&store, 0..10);
+    let after = Some(Duration::from_millis(20));
+    let no = |n: u64| (Position(n), format!("no {n}"));
+    let (sink, seen) = scripted(vec![
+        Outcome::Retry { after, reason: "away".to_owned() },
+        Outcome::Retry { after, reason: "still away".to_owned() },
+        Outcome::Reject { reasons: vec![no(7), no(3), no(7), no(99)] },
+    ]);
+    let running = start(&runtime, &store, sink, &stop);
+    wait_until("through", Duration::from_secs(10), || running.status().cursor == Position(10));
+    let status = running.status();
+    assert_eq!((status.delivered, status.rejected), (8, 2));
+    assert_eq!(status.last_error.as_deref(), Some("still away"));
+    assert_eq!(*seen.lock().unwrap(), vec![(1..=10).collect::<Vec<_>>(); 3]);
+    let letters = store.reader().unwrap().dead_letters("test", 10).unwrap();
+    let letters: Vec<_> = letters.into_iter().map(|l| (l.position, l.reason)).collect();
+    assert_eq!(letters, [no(3), no(7)]);
+    stop.request();
+    running.join().unwrap();
+}
+
+#[test]
+fn fatal_parks_and_keeps_the_cursor() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    submit(&store, 0..10);
+    let (sink, _) = scripted(vec![Outcome::Fatal { reason: "wrong password".to_owned() }]);
+    let running = start(&runtime, &store, sink, &stop);
+    wait_until("parked", Duration::from_secs(10), || running.status().state == SinkState::Parked);
+    assert_eq!(running.status().backlog, 10);
+    assert_eq!(running.status().last_error.as_deref(), Some("wrong password"));
+    stop.request();
+    running.join().unwrap();
+    assert_eq!(store.cursor("test").unwrap(), Position(0));
+}
+
+#[test]
+fn stopping_drains_what_waits_but_not_for_ever() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    submit(&store, 0..1000);
+    stop.request();
+    let (sink, _) = scripted(vec![]);
+    start(&runtime, &store, sink, &stop).join().unwrap();
+    assert_eq!(store.cursor("test").unwrap(), Position(1000));
+
+    submit(&store, 1000..1001);
+    let sink = Box::new(Scripted { script: vec![], seen: Arc::default(), hang: true });
+    let start_at = std::time::Instant::now();
+    start(&runtime, &store, sink, &stop).join().unwrap();
+    assert!(start_at.elapsed() < Duration::from_secs(4), "a hanging sink is left after `drain`");
+    assert_eq!(store.cursor("test").unwrap(), Position(1000));
+}
+
+#[test]
+fn a_sink_goes_on_after_what_retention_deleted() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let events = Retention { max_age: Some(Duration::ZERO), max_bytes: None };
+    let sweep_every = Duration::from_millis(10);
+    let options = StoreOptions { events, sweep_every, reserve_bytes: 0, ..StoreOptions::default() };
+    let store = Store::open(folder.path(), options).unwrap();
+    submit(&store, 0..100);
+    wait_until("all gone", Duration::from_secs(5), || store.stats().events_swept == 100);
+    store.close();
+    let store = open(folder.path());
+    let (sink, seen) = scripted(vec![]);
+    let running = start(&runtime, &store, sink, &stop);
+    std::thread::sleep(Duration::from_millis(100));
+    submit(&store, 100..103);
+    wait_until("the rest", Duration::from_secs(5), || running.status().delivered == 3);
+    assert_eq!(seen.lock().unwrap().concat(), [101, 102, 103]);
+    stop.request();
+    running.join().unwrap();
+}
+
+fn lines(params: &Value, base: &Path) -> vantage::base::Result<Box<dyn Sink>> {
+    (sink::find("jsonl").unwrap().connect)(params.as_object().unwrap(), base)
+}
+
+/// Delivers directly, as the dispatcher would.
+fn deliver(sink: &mut dyn Sink, batch: &[StoredEvent]) {
+    assert_eq!(runtime().block_on(sink.deliver(batch)), Outcome::Done);
+}
+
+fn numbered(range: std::ops::Range<u64>) -> Vec<StoredEvent> {
+    range.map(|n| StoredEvent { position: Position(n), event: event("a", n) }).collect()
+}
+
+fn positions(file: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str::<StoredEvent>(line).unwrap().position.0).collect()
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_written_lines_are_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("e.jsonl");
+    let params = json!({ "path": "e.jsonl" });
+    deliver(&mut *lines(&params, folder.path()).unwrap(), &numbered(1..4));
+    let whole = fs::read(&file).unwrap();
+    // Wherever the crash tore the second batch, what is whole stays and what is torn comes again.
+    deliver(&mut *lines(&params, folder.path()).unwrap(), &numbered(4..7));
+    let both = fs::read(&file).unwrap();
+    for cut in (whole.len()..both.len()).step_by(97).chain([both.len() - 1, both.len()]) {
+        fs::write(&file, &both[..cut]).unwrap();
+        let mut sink = lines(&params, folder.path()).unwrap();
+        assert!(fs::read(&file).unwrap().ends_with(b"\n"));
+        deliver(&mut *sink, &numbered(4..9));
+        deliver(&mut *sink, &numbered(9..10));
+        assert_eq!(positions(&file), (1..10).collect::<Vec<_>>(), "cut at {cut}");
+    }
+    // A power cut may leave zeros instead of data.
+    fs::write(&file, &whole).unwrap();
+    let mut torn = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    torn.write_all(&[0; 600_000]).unwrap();
+    deliver(&mut *lines(&params, folder.path()).unwrap(), &numbered(4..5));
+    assert_eq!(positions(&file), [1, 2, 3, 4]);
+}
+
+#[test]
+fn somebody_elses_file_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for content in ["name,value\n1,2\n", "{\"level\":\"info\"}\n{\"level\":\"warn\"}\n"] {
+        let file = folder.path().join("other");
+        fs::write(&file, content).unwrap();
+        let error = lines(&json!({ "path": "other" }), folder.path()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(fs::read_to_string(&file).unwrap(), content);
+    }
+    let first = lines(&json!({ "path": "shared" }), folder.path()).unwrap();
+    assert_eq!(lines(&json!({ "path": "shared" }), folder.path()).err().unwrap().kind(), ErrorKind::Busy);
+    drop(first);
+}
+
+#[test]
+fn rotation_keeps_the_newest_files_and_loses_no_line_among_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let params = json!({ "path": "e.jsonl", "max_mib": 1, "keep_files": 3 });
+    let mut sink = lines(&params, folder.path()).unwrap();
+    let batches = 30;
+    for n in 0..batches {
+        deliver(&mut *sink, &numbered(n * 250..(n + 1) * 250));
+    }
+    drop(sink);
+    let mut files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["e.jsonl", "e.jsonl.1", "e.jsonl.2", "e.jsonl.3"]);
+    assert!(files.iter().all(|f| fs::metadata(f).unwrap().len() <= 1 << 20));
+    let kept: Vec<u64> = files[1..].iter().rev().chain([&files[0]]).flat_map(|f| positions(f)).collect();
+    let first = kept[0];
+    assert!(first > 0, "the oldest went");
+    assert_eq!(kept, (first..batches * 250).collect::<Vec<_>>());
+
+    // A crash just after a rotation, before the confirmation: the repeat is recognised in the older file.
+    fs::rename(&files[2], &files[3]).unwrap();
+    fs::rename(&files[1], &files[2]).unwrap();
+    fs::rename(&files[0], &files[1]).unwrap();
+    let last = (batches - 1) * 250;
+    deliver(&mut *lines(&params, folder.path()).unwrap(), &numbered(last..last + 256));
+    assert_eq!(positions(&files[0]), (last + 250..last + 256).collect::<Vec<_>>());
+}
+
+#[test]
+fn parameters_are_checked_by_name() {
+    let check = |kind: &str, params: Value| {
+        let mistakes = (sink::find(kind).unwrap().validate)(params.as_object().unwrap());
+        mistakes.into_iter().map(|m| m.param).collect::<Vec<_>>()
+    };
+    assert_eq!(check("jsonl", json!({ "path": "x.jsonl" })), [""; 0]);
+    assert_eq!(check("jsonl", json!({})), ["path"]);
+    assert_eq!(check("jsonl", json!({ "path": 3, "max_mib": 0, "colour": "red" })), ["colour", "max_mib", "path"]);
+    assert_eq!(check("jsonl", json!({ "path": "" })), ["path"]);
+    assert_eq!(check("jsonl", json!({ "path": "x", "keep_files": 1.5 })), ["keep_files"]);
+    assert_eq!(check("stdout", json!({})), [""; 0]);
+    assert_eq!(check("stdout", json!({ "path": "x" })), ["path"]);
+    assert!(sink::find("carrier_pigeon").is_none());
+    for kind in sink::TABLE {
+        assert!((kind.schema)().is_object(), "{}", kind.name);
+    }
+}
+
+#[test]
+fn standard_output_gets_a_line_per_event() {
+    const NAME: &str = "standard_output_gets_a_line_per_event";
+    if as_child("stdout").is_some() {
+        let mut sink = (sink::find("stdout").unwrap().connect)(&serde_json::Map::new(), Path::new(".")).unwrap();
+        deliver(&mut *sink, &numbered(1..4));
+        return;
+    }
+    let done = child(NAME, "stdout", Path::new(".")).stdout(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    let found: Vec<u64> = text
+        .lines()
+        // The test harness begins the first line with its own words.
+        .filter_map(|line| serde_json::from_str::<StoredEvent>(&line[line.find('{')?..]).ok())
+        .map(|e| e.position.0)
+        .collect();
+    assert_eq!(found, [1, 2, 3]);
+}
+
+#[test]
+fn a_stored_event_survives_its_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    submit(&store, 0..1);
+    let stored = store.reader().unwrap().events(&Query::default()).unwrap().remove(0);
+    let line = serde_json::to_string(&stored).unwrap();
+    assert_eq!(serde_json::from_str::<StoredEvent>(&line).unwrap(), stored);
+}
