@@ -40,7 +40,10 @@ pub(super) mod default {
 
     /// A duration as the file writes it.
     pub fn text(duration: Duration) -> String {
-        format!("{}ms", duration.as_millis())
+        match duration.as_millis() {
+            millis if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+            millis => format!("{millis}ms"),
+        }
     }
 }
 
