@@ -1,6 +1,6 @@
 //! The checked pipeline: typed, complete, immutable. The rest of the program is built from this alone.
 //!
-//! Every default is filled in and every path is absolute. Secrets are [`Secret`]s: printing a plan shows none.
+//! Every default is filled in and every path is absolute. Secrets are [`Secret`](crate::base::Secret)s: printing a plan shows none.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
