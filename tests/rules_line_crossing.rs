@@ -1,5 +1,7 @@
 //! `line_crossing`: the truth table of `docs/rules/line_crossing.md`, and the counts.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use rules_support::*;
@@ -16,7 +18,7 @@ fn crossings(corners: &[(f64, f32, f32)], params: Value) -> String {
 #[test]
 fn truth_table() {
     // The line is x = 0.5 for y from 0.1 to 0.9; 0.01 picture heights are 0.005 picture widths.
-    let table: &[(&str, &[(f64, f32, f32)], &str)] = &[
+    let table: &[Row] = &[
         ("left to right", &[(0., 0.3, 0.5), (2., 0.7, 0.5)], "forward"),
         ("right to left", &[(0., 0.7, 0.5), (2., 0.3, 0.5)], "backward"),
         ("there and back", &[(0., 0.3, 0.5), (2., 0.7, 0.5), (4., 0.3, 0.5)], "forward backward"),

@@ -1,5 +1,7 @@
 //! Parameters: every mistake at once, with the parameter's name and a suggestion; schemas; defaults.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use rules_support::*;

@@ -1,5 +1,7 @@
 //! `wrong_way`: the truth table of `docs/rules/wrong_way.md`.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use rules_support::*;
@@ -17,7 +19,7 @@ fn run_at(fps: f64, corners: &[(f64, f32, f32)]) -> String {
 #[test]
 fn truth_table() {
     // The lane runs to the right for y from 0.4 to 0.8; the picture is 2 heights wide.
-    let table: &[(&str, &[(f64, f32, f32)], &str)] = &[
+    let table: &[Row] = &[
         ("with the lane", &[(0., 0.0, 0.6), (4., 1.0, 0.6)], ""),
         ("against the lane", &[(0., 1.0, 0.6), (4., 0.01, 0.6)], "start"),
         ("slowly against it", &[(0., 0.6, 0.6), (20., 0.4, 0.6)], "start"),
