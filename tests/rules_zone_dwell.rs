@@ -36,6 +36,22 @@ fn truth_table() {
             &[(0., 0.5, 0.5), (3., 0.5, 0.5), (3.1, 0.8, 0.5), (5.1, 0.8, 0.5), (5.2, 0.5, 0.5), (8., 0.5, 0.5)],
             "entered left entered",
         ),
+        (
+            "out for a moment, twice",
+            &[
+                (0., 0.5, 0.5),
+                (1., 0.5, 0.5),
+                (1.1, 0.8, 0.5),
+                (1.5, 0.8, 0.5),
+                (1.6, 0.5, 0.5),
+                (3., 0.5, 0.5),
+                (3.1, 0.8, 0.5),
+                (3.5, 0.8, 0.5),
+                (3.6, 0.5, 0.5),
+                (6., 0.5, 0.5),
+            ],
+            "entered start",
+        ),
     ];
     for (what, corners, expected) in table {
         assert_eq!(story(&play("zone_dwell", &params(ALL), &frames(&[drive(1, corners, 10.0)]))), *expected, "{what}");
