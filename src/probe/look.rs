@@ -38,7 +38,7 @@ async fn start(described: &mut Described, step: &mut Step) -> Result<u8, Failure
     let Described { handshake, client, aggregate } = described;
     let media = handshake.video().ok_or_else(|| Failure::NoVideo { offered: Vec::new() })?;
     let transport = [(TRANSPORT, "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned())];
-    let answer = client.request(*step, Method::Setup, &media.control_url, &transport).await?;
+    let answer = client.request(*step, Method::Setup, &media.control_url.0, &transport).await?;
     if !answer.status().is_success() {
         return Err(failed(*step, &answer));
     }

@@ -74,7 +74,17 @@ pub struct Media {
     pub picture: Option<Picture>,
     /// As `control`, complete.
     #[serde(skip)]
-    pub(super) control_url: Url,
+    pub(super) control_url: ControlUrl,
+}
+
+/// A control URL as the camera gave it, secrets in its query included.
+#[derive(Clone, PartialEq)]
+pub(super) struct ControlUrl(pub Url);
+
+impl std::fmt::Debug for ControlUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redact_url(self.0.as_str()))
+    }
 }
 
 impl Media {
@@ -149,7 +159,7 @@ fn section(media: &sdp_types::Media, base: &Url) -> Media {
         control: redact_url(control_url.as_str()),
         fmtp: shown(fmtp),
         framerate: values("framerate").filter_map(|value| value.trim().parse().ok()).find(|&fps: &f64| fps > 0.0),
-        control_url,
+        control_url: ControlUrl(control_url),
     }
 }
 

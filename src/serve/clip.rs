@@ -123,7 +123,8 @@ impl Clip {
             .unwrap_or_else(PoisonError::into_inner)
             .video
             .ok_or_else(|| self.corrupt("a picture without a stream"))?;
-        self.caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
+        let caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
+        self.caps = self.codec.standard(caps);
         let framerate = self.caps.structure(0).and_then(|structure| structure.get::<gst::Fraction>("framerate").ok());
         self.frame_ns = framerate
             .filter(|rate| rate.numer() > 0)

@@ -96,12 +96,12 @@ fn factory(source: &ServedSource) -> Result<RTSPMediaFactory> {
 }
 
 fn launch_clip(codec: Codec) -> Result<String> {
-    let (parser, caps) = codec.parser();
+    let (parser, _) = codec.parser();
     let payloader = codec.payloader();
     require("appsrc")?;
     require(parser)?;
     require(payloader.split(' ').next().unwrap_or_default())?;
-    Ok(format!("( appsrc name={APPSRC} ! {parser} ! {caps} ! {payloader} name=pay0 )"))
+    Ok(format!("( appsrc name={APPSRC} ! {parser} ! {payloader} name=pay0 )"))
 }
 
 fn launch_pattern(width: u32, height: u32, fps: u32) -> Result<String> {
