@@ -1,4 +1,5 @@
 //! The camera doctor against real servers: ours, VLC's and Debian's Perl one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 #[path = "support/clips.rs"]
 mod clips;

@@ -1,4 +1,5 @@
 //! The RTSP server against GStreamer's own client: every codec, both transports, loops, logins, refusals.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 #[path = "support/clips.rs"]
 mod clips;

@@ -132,7 +132,10 @@ fn section(media: &sdp_types::Media, base: &Url) -> Media {
         Some(map) => {
             let mut parts = map.split('/');
             let name = parts.next().unwrap_or_default().trim();
-            (name.to_owned(), parts.next().and_then(|rate| rate.trim().parse().ok()).unwrap_or(90_000))
+            (
+                name.to_owned(),
+                parts.next().and_then(|rate| rate.trim().parse().ok()).filter(|&rate| rate > 0).unwrap_or(90_000),
+            )
         }
         None => without_rtpmap(payload, fmtp),
     };
@@ -219,6 +222,8 @@ fn control(base: &Url, control: &str) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -246,5 +251,20 @@ mod tests {
         assert_eq!(media[1].codec, Codec::H264);
         assert_eq!(media[1].picture.as_ref().map(|p| (p.width, p.height)), Some((1280, 720)));
         assert_eq!((media[2].codec.name(), media[2].usable()), ("VP8", false));
+    }
+
+    proptest! {
+        #[test]
+        fn any_description_is_fine(lines in proptest::collection::vec(
+            "(m=(video|audio) 0 RTP/AVP [0-9]{1,3}|a=(control|rtpmap:96|rtpmap|fmtp:96|framerate):[ -~]{0,60}|[ -~]{0,40})",
+            0..20,
+        )) {
+            let text = format!("v=0\r\n{}\r\n", lines.join("\r\n"));
+            if let Ok(found) = parse(text.as_bytes(), &Url::parse("rtsp://h/a").unwrap()) {
+                for media in found.media {
+                    prop_assert!(media.control_url.0.username().is_empty() && media.clock_rate > 0);
+                }
+            }
+        }
     }
 }

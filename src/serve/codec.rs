@@ -56,7 +56,8 @@ impl Codec {
             Self::H264 => "rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96",
             Self::H265 => "rtph265pay config-interval=-1 aggregate-mode=zero-latency pt=96",
             Self::Jpeg => "rtpjpegpay pt=26",
-            Self::Mpeg4 => "rtpmp4vpay config-interval=1 pt=96",
+            // The shortest packet time: otherwise small pictures wait until they fill a packet together.
+            Self::Mpeg4 => "rtpmp4vpay config-interval=1 max-ptime=1 pt=96",
         }
     }
 }

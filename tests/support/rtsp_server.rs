@@ -2,7 +2,8 @@
 //!
 //! One thread per connection, on a free port of this machine, gone when dropped. Answers are templates: `{cseq}`
 //! stands for the request's CSeq, `{port}` for our port.
-#![allow(dead_code)] // each test binary uses its part
+// Each test binary uses its part; helpers panic as tests do, and wait by the real clock.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::collections::HashMap;
 use std::io::{Read, Write};

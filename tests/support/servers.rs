@@ -1,5 +1,6 @@
 //! Other people's RTSP servers, run as children on free ports and killed by their own ids.
-#![allow(dead_code)] // each test binary uses its part
+// Each test binary uses its part; helpers panic as tests do, and wait by the real clock.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
