@@ -13,7 +13,7 @@ use super::codec::{Codec, require};
 use crate::base::{Error, ErrorKind, Result};
 
 /// How long a file may take to give its first picture.
-const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(10);
+const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(5);
 /// How long it may take for the next one.
 const READING: gst::ClockTime = gst::ClockTime::from_seconds(10);
 /// How long a video may come after the first stream that is none; they come together, from one call.
