@@ -153,14 +153,13 @@ impl Preprocessor {
         let mut pixels = vec![[0_u8; 3]; content.0 * content.1];
         let mut rows = std::mem::take(&mut self.upright);
         rows.resize(3 * content.0, 0.0);
+        let kernels = self.kernels;
         let mut resize = self.resize(planes, content, finish);
         let (red, rest) = rows.split_at_mut(content.0);
         let (green, blue) = rest.split_at_mut(content.0);
         for (y, pixels) in pixels.chunks_exact_mut(content.0).enumerate() {
             resize.row(y, [red, green, blue]);
-            for (((pixel, red), green), blue) in pixels.iter_mut().zip(&*red).zip(&*green).zip(&*blue) {
-                *pixel = [rounded(*red), rounded(*green), rounded(*blue)];
-            }
+            kernels.pack([&*red, &*green, &*blue], pixels);
         }
         self.upright = rows;
         if rotation == Rotation::None {
@@ -235,12 +234,6 @@ impl Resize<'_> {
             self.row(y, [row0, row1, row2]);
         }
     }
-}
-
-/// A level of 0..=255 rounded: above 2^23 an `f32` has no fraction bits left, so adding that much
-/// leaves the integer in the lowest ones. Several times faster than the saturating `as`.
-fn rounded(level: f32) -> u8 {
-    (level + (1 << 23) as f32).to_bits() as u8
 }
 
 /// The tensor's channels in its own order.
