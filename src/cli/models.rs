@@ -121,9 +121,25 @@ fn inspect(path: &Path, write: bool, options: &ModelOptions, as_json: bool) -> R
     if as_json {
         say_json(&report)?;
     } else {
-        say(&report)?;
+        say(described(&report))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn described(report: &infer::Report) -> String {
+    let mut lines = vec![format!("{} ({} bytes, sha256 {})", report.file.display(), report.bytes, report.sha256)];
+    for (word, ports) in [("input", &report.graph.inputs), ("output", &report.graph.outputs)] {
+        lines.extend(ports.iter().map(|port| format!("  {word:<8} {port}")));
+    }
+    if let Some(detector) = &report.detector {
+        lines.push(format!("  family   {}, batch {:?}", detector.family, detector.batch));
+        lines.push(format!("  prepared {:?}", detector.input));
+        lines.push(format!("  classes  {}: {}", detector.labels.len(), detector.labels.join(", ")));
+    }
+    if let Some(why) = &report.unusable {
+        lines.push(format!("  cannot be run: {why}"));
+    }
+    lines.join("\n")
 }
 
 fn test(path: &Path, options: &ModelOptions, as_json: bool) -> Result<ExitCode> {

@@ -139,7 +139,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     ops_stop.request();
     drop(server);
     if let Some(dispatchers) = Arc::into_inner(dispatchers) {
-        for dispatcher in dispatchers {
+        for (_, dispatcher) in dispatchers {
             dispatcher.join()?;
         }
     }
