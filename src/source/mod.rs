@@ -1,1 +1,3 @@
 //! (placeholder until the module lands)
+
+pub mod integrity;
