@@ -7,6 +7,7 @@
 //! Pixels are not computed: this costs a small part of decoding.
 
 use super::bits::looks_flipped;
+use super::levels::{Levels, Watch};
 use super::{Entry, Verdict};
 
 /// Bits that the first table lookup resolves.
@@ -39,12 +40,15 @@ pub struct Inspector {
     dc_tables: [Option<Huffman>; 4],
     ac_tables: [Option<Huffman>; 4],
     dc_steps: [i32; 4],
+    levels: Levels,
+    watch: Watch,
 }
 
 #[derive(Debug, Default)]
 struct Frame {
     components: Vec<Component>,
     mcus: u32,
+    mcus_across: u32,
     restart_interval: u32,
     sequential: bool,
 }
@@ -154,6 +158,9 @@ impl Inspector {
         if !frame.sequential || !known {
             return Ok(());
         }
+        self.levels.across = frame.mcus_across as usize;
+        self.levels.components.resize(frame.components.len(), Vec::new());
+        self.levels.components.iter_mut().for_each(Vec::clear);
         let mut bits = Scan { data, window: 0, filled: 0, ended: false };
         for mcu in 0..frame.mcus {
             if frame.restart_interval != 0 && mcu != 0 && mcu % frame.restart_interval == 0 {
@@ -161,7 +168,7 @@ impl Inspector {
                 bits.restart(index as u8).ok_or("a restart marker is out of place")?;
                 frame.components.iter_mut().for_each(|component| component.level = 0);
             }
-            for component in &mut frame.components {
+            for (component, levels) in frame.components.iter_mut().zip(&mut self.levels.components) {
                 let (Some(Some(dc)), Some(Some(ac))) =
                     (self.dc_tables.get(component.dc), self.ac_tables.get(component.ac))
                 else {
@@ -175,9 +182,11 @@ impl Inspector {
                         return Err("a block's level is out of range");
                     }
                 }
+                levels.push((component.level * step / 8) as i16);
             }
         }
-        bits.end().ok_or("the data does not end with the picture")
+        bits.end().ok_or("the data does not end with the picture")?;
+        if self.watch.plausible(&mut self.levels) { Ok(()) } else { Err("part of the picture is off by one level") }
     }
 }
 
@@ -200,6 +209,7 @@ fn start_of_frame(body: &[u8], frame: &mut Frame) -> Option<()> {
         // A scan of one component is not interleaved: one block an MCU (A.2.2).
         (only.blocks, widest, tallest) = (1, 1, 1);
     }
+    frame.mcus_across = width.div_ceil(8 * widest);
     frame.mcus = width.div_ceil(8 * widest) * height.div_ceil(8 * tallest);
     (frame.components.len() == usize::from(count) && frame.mcus > 0).then_some(())
 }

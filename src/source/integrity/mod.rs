@@ -11,6 +11,7 @@ pub mod gate;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
+mod levels;
 pub mod log;
 
 pub use gate::{Decision, Gate};
