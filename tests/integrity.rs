@@ -197,7 +197,10 @@ fn self_made_damage_passes_no_bad_picture() {
     gst::init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     for (extension, encoder) in [
-        ("h264", "x264enc key-int-max=20 bframes=0 speed-preset=veryfast ! video/x-h264,stream-format=byte-stream"),
+        (
+            "h264",
+            "x264enc key-int-max=20 bframes=0 cabac=false threads=1 speed-preset=veryfast ! video/x-h264,stream-format=byte-stream",
+        ),
         ("h265", "x265enc key-int-max=20 speed-preset=ultrafast ! video/x-h265,stream-format=byte-stream"),
         ("mjpeg", "jpegenc"),
     ] {

@@ -90,20 +90,20 @@ impl Gate {
             self.recent.pop_front();
         }
         if let Some(reason) = verdict.damage {
-            self.damaged(reason);
+            self.damaged(reason, false);
         }
     }
 
     /// The decoder complained about the access unit given last.
     pub fn complaint(&mut self, complaint: Complaint) {
-        self.damaged(complaint.0);
+        self.damaged(complaint.reason, complaint.reference_missing);
     }
 
-    fn damaged(&mut self, reason: &'static str) {
+    fn damaged(&mut self, reason: &'static str, spreads: bool) {
         self.calm = 0;
         let Some((_, unit)) = self.recent.back_mut() else { return };
         unit.suspect.get_or_insert(reason);
-        if unit.reference {
+        if unit.reference || spreads {
             self.broken.get_or_insert(reason);
             self.refreshing = None;
         }
@@ -119,5 +119,78 @@ impl Gate {
             Some((_, Unit { suspect: Some(reason), .. })) => Decision::Drop(reason),
             None => Decision::Drop("of unknown origin"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Verdict = Verdict { entry: Entry::Clean, leading: false, reference: true, damage: None };
+    const DELTA: Verdict = Verdict { entry: Entry::None, ..KEY };
+    const ASIDE: Verdict = Verdict { reference: false, ..DELTA };
+    const HEARD: Complaint = Complaint { reason: "concealing", reference_missing: false };
+
+    fn passes(gate: &Gate, number: u64) -> bool {
+        gate.picture(Some(number)) == Decision::Pass
+    }
+
+    #[test]
+    fn waits_for_a_clean_keyframe_at_the_start_and_after_damage() {
+        let mut gate = Gate::new();
+        for (number, verdict, heard, pass) in [
+            (1, DELTA, false, false),
+            (2, KEY, false, true),
+            (3, DELTA, false, true),
+            (4, DELTA, true, false),
+            (5, DELTA, false, false),
+            (6, KEY, true, false),
+            (7, DELTA, false, false),
+            (8, KEY, false, true),
+            (9, ASIDE, true, false),
+            (10, DELTA, false, true),
+        ] {
+            gate.access_unit(number, verdict);
+            if heard {
+                gate.complaint(HEARD);
+            }
+            assert_eq!(passes(&gate, number), pass, "access unit {number}");
+        }
+        assert_eq!(gate.picture(None), Decision::Drop("of unknown origin"));
+    }
+
+    #[test]
+    fn leading_pictures_inherit_from_before_the_keyframe() {
+        let mut gate = Gate::new();
+        gate.access_unit(1, KEY);
+        gate.complaint(HEARD);
+        gate.access_unit(2, KEY);
+        gate.access_unit(3, Verdict { leading: true, ..ASIDE });
+        gate.access_unit(4, DELTA);
+        assert!(passes(&gate, 2) && !passes(&gate, 3) && passes(&gate, 4));
+    }
+
+    #[test]
+    fn a_missing_reference_spreads_from_a_picture_nobody_refers_to() {
+        let mut gate = Gate::new();
+        gate.access_unit(1, KEY);
+        gate.access_unit(2, ASIDE);
+        gate.complaint(Complaint { reference_missing: true, ..HEARD });
+        gate.access_unit(3, DELTA);
+        assert!(passes(&gate, 1) && !passes(&gate, 3));
+    }
+
+    #[test]
+    fn intra_refresh_recovers_announced_or_not() {
+        let mut gate = Gate::new();
+        gate.access_unit(1, Verdict { entry: Entry::Gradual(2), ..DELTA });
+        gate.access_unit(2, DELTA);
+        gate.access_unit(3, DELTA);
+        assert!(!passes(&gate, 2) && passes(&gate, 3));
+        gate.complaint(HEARD);
+        for number in 4..4 + u64::from(PATIENCE) {
+            gate.access_unit(number, DELTA);
+        }
+        assert!(!passes(&gate, 3 + u64::from(PATIENCE) - 1) && passes(&gate, 3 + u64::from(PATIENCE)));
     }
 }

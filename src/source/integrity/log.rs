@@ -16,9 +16,18 @@ use gstreamer as gst;
 
 use crate::base::{Error, ErrorKind, Result};
 
-/// A libav message that means damage: the piece of it that we know it by.
+/// A libav message that means damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Complaint(pub &'static str);
+pub struct Complaint {
+    /// The piece of it that we know it by.
+    pub reason: &'static str,
+    /// A picture that others refer to is missing. libav says so once, invents it, and says nothing
+    /// of the next that refers to it: so whatever follows is suspect too.
+    pub reference_missing: bool,
+}
+
+/// How libav tells that.
+const REFERENCE_MISSING: [&str; 3] = ["Could not find ref", "eference picture missing", "Missing reference"];
 
 thread_local! {
     static HEARD: Cell<Option<Complaint>> = const { Cell::new(None) };
@@ -78,7 +87,7 @@ impl DecoderLog {
         Ok(Self(()))
     }
 
-    /// The first complaint on this thread since the last `take`. Call it on the decoder's streaming
+    /// The worst complaint on this thread since the last `take`. Call it on the decoder's streaming
     /// thread: before the decoder gets an access unit (what is heard then belongs to the one before)
     /// and when it puts out a picture (belongs to the access unit it last got).
     #[must_use]
@@ -88,32 +97,46 @@ impl DecoderLog {
 }
 
 fn listen(level: gst::DebugLevel, message: &gst::DebugMessage) {
-    if level != gst::DebugLevel::Error && level > gst::DebugLevel::Info || HEARD.get().is_some() {
+    if level != gst::DebugLevel::Error && level > gst::DebugLevel::Info
+        || HEARD.get().is_some_and(|heard| heard.reference_missing)
+    {
         return;
     }
     if let Some(text) = message.get() {
-        HEARD.set(judge(level == gst::DebugLevel::Error, text.as_str()));
+        let heard = judge(level == gst::DebugLevel::Error, text.as_str());
+        if heard.is_some_and(|heard| heard.reference_missing) || HEARD.get().is_none() {
+            HEARD.set(heard);
+        }
     }
 }
 
 /// The complaint in one message, if it is one.
 fn judge(error: bool, text: &str) -> Option<Complaint> {
     if let Some(notice) = DAMAGE_NOTICES.iter().find(|notice| text.contains(**notice)) {
-        return Some(Complaint(notice));
+        return Some(Complaint { reason: notice, reference_missing: false });
     }
-    (error && !HARMLESS_ERRORS.iter().any(|harmless| text.contains(harmless))).then_some(Complaint("decoder error"))
+    if !error || HARMLESS_ERRORS.iter().any(|harmless| text.contains(harmless)) {
+        return None;
+    }
+    let reference_missing = REFERENCE_MISSING.iter().any(|missing| text.contains(missing));
+    Some(Complaint { reason: if reference_missing { "reference missing" } else { "decoder error" }, reference_missing })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn reason(error: bool, text: &str) -> Option<&'static str> {
+        judge(error, text).map(|complaint| complaint.reason)
+    }
+
     #[test]
     fn knows_damage_from_chatter() {
-        assert_eq!(judge(false, "concealing 51 DC, 51 AC, 51 MV errors in P frame"), Some(Complaint("concealing")));
-        assert_eq!(judge(true, "error while decoding MB 3 4, bytestream -7"), Some(Complaint("decoder error")));
-        assert_eq!(judge(true, "mmco: unref short failure"), None);
-        assert_eq!(judge(false, "Reinit context to 480x272, pix_fmt: yuv420p"), None);
+        assert_eq!(reason(false, "concealing 51 DC, 51 AC, 51 MV errors in P frame"), Some("concealing"));
+        assert_eq!(reason(true, "error while decoding MB 3 4, bytestream -7"), Some("decoder error"));
+        assert!(judge(true, "Could not find ref with POC 12").unwrap().reference_missing);
+        assert_eq!(reason(true, "mmco: unref short failure"), None);
+        assert_eq!(reason(false, "Reinit context to 480x272, pix_fmt: yuv420p"), None);
     }
 
     #[test]
@@ -124,7 +147,7 @@ mod tests {
             return;
         };
         let category = gst::DebugCategory::get("libav").unwrap();
-        let say = move |text: &str| {
+        let say = move |text: &gst::glib::GStr| {
             category.log_literal(
                 None::<&gst::glib::Object>,
                 gst::DebugLevel::Error,
@@ -135,11 +158,12 @@ mod tests {
             );
         };
         let other = std::thread::Builder::new().name("other-decoder".into()).spawn(move || {
-            say("error while decoding MB 1 1");
-            say("no frame!");
+            say(gst::glib::gstr!("error while decoding MB 1 1"));
+            say(gst::glib::gstr!("no frame!"));
             (log.take(), log.take())
         });
-        assert_eq!(other.unwrap().join().unwrap(), (Some(Complaint("decoder error")), None));
+        let (first, second) = other.unwrap().join().unwrap();
+        assert_eq!((first.map(|complaint| complaint.reason), second), (Some("decoder error"), None));
         assert_eq!(log.take(), None);
     }
 }

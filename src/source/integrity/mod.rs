@@ -47,3 +47,6 @@ impl Verdict {
         self.damage.get_or_insert(reason);
     }
 }
+
+#[cfg(test)]
+mod tests;
