@@ -74,10 +74,8 @@ impl Inspector {
                 continue;
             }
             match kind {
-                7 | 8 => {
-                    if !self.parameter_set(kind, payload) {
-                        verdict.damage("a parameter set is damaged");
-                    }
+                7 | 8 if !self.parameter_set(kind, payload) => {
+                    verdict.damage("a parameter set is damaged");
                 }
                 6 => recovery = recovery.or(self.recovery_point(payload)),
                 1 | 5 => match self.slice_header(kind, payload) {

@@ -9,8 +9,8 @@
 const DAMAGE: i64 = 40;
 /// Below this two pictures agree.
 const AGREEMENT: i64 = 10;
-/// Rows next to each other with the same shift differ by no more than this.
-const SAME: i32 = 2;
+/// A shift begins with a jump this large from one row to the next; changing light does not.
+const JUMP: i32 = 6;
 
 /// Levels (8-bit samples) of one component, a value for each MCU in raster order, for each component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Watch {
     /// second picture that shows it.
     pub fn plausible(&mut self, levels: &mut Levels) -> bool {
         let shifted = shift(&self.good, levels, &mut self.scratch)
-            .is_some_and(|(energy, steps, rows)| energy >= DAMAGE && steps <= 3.max(rows / 8));
+            .is_some_and(|(energy, steps, rows)| energy >= DAMAGE && steps <= 3.max(rows / 4));
         let confirmed = shifted
             && self.doubted.as_ref().is_some_and(|doubted| {
                 shift(doubted, levels, &mut self.scratch).is_some_and(|(energy, ..)| energy <= AGREEMENT)
@@ -57,15 +57,21 @@ fn shift(before: &Levels, now: &Levels, scratch: &mut Vec<i32>) -> Option<(i64, 
     }
     let mut worst = None;
     for (before, after) in before.components.iter().zip(&now.components) {
-        let (mut energy, mut steps, mut rows, mut last) = (0i64, 0, 0, 0);
+        let (mut energy, mut steps, mut rows, mut last, mut jump) = (0i64, 0, 0, 0, 0);
         for (before, after) in before.chunks(now.across).zip(after.chunks(now.across)) {
             scratch.clear();
             scratch.extend(after.iter().zip(before).map(|(after, before)| i32::from(*after) - i32::from(*before)));
             let middle = scratch.len() / 2;
             let (_, median, _) = scratch.select_nth_unstable(middle);
             energy += i64::from(*median) * i64::from(*median);
-            steps += usize::from((*median - last).abs() > SAME);
+            if rows > 0 {
+                steps += usize::from(*median != last);
+                jump = jump.max((*median - last).abs());
+            }
             (rows, last) = (rows + 1, *median);
+        }
+        if jump < JUMP {
+            steps = rows;
         }
         let found = (energy / (rows.max(1) as i64), steps, rows);
         worst = worst.max(Some(found));

@@ -80,7 +80,7 @@ pub fn residual(cabac: &mut Cabac, contexts: &mut [Context; ctx::COUNT], block: 
             return prefix;
         }
         let bits = (prefix >> 1) - 1;
-        (2 + (prefix & 1) << bits) + cabac.bits(bits)
+        ((2 + (prefix & 1)) << bits) + cabac.bits(bits)
     };
     let (mut last_x, mut last_y) = (last(prefixes.0), last(prefixes.1));
     if scan == 2 {

@@ -131,7 +131,9 @@ pub fn parse_sps(rbsp: &[u8]) -> Option<(u32, Sps)> {
     let poc_bits = 4 + bits.ue().filter(|more| *more <= 12)?;
     let each = bits.flag()?;
     for _ in if each { 0 } else { sub_layers }..=sub_layers {
-        (bits.ue()?, bits.ue()?, bits.ue()?);
+        bits.ue()?;
+        bits.ue()?;
+        bits.ue()?;
     }
     let min_cb_log2 = 3 + bits.ue().filter(|more| *more <= 3)?;
     let ctb_log2 = min_cb_log2 + bits.ue().filter(|more| *more <= 3)?;
@@ -287,7 +289,8 @@ pub fn parse_pps(rbsp: &[u8]) -> Option<(u32, Pps)> {
     bits.flag()?;
     let transform_skip = bits.flag()?;
     let qp_delta_depth = if bits.flag()? { Some(bits.ue().filter(|depth| *depth <= 3)?) } else { None };
-    (bits.se()?, bits.se()?);
+    bits.se()?;
+    bits.se()?;
     let chroma_qp_offsets = bits.flag()?;
     let weighted = [bits.flag()?, bits.flag()?];
     let (transquant_bypass, tiles, wavefront) = (bits.flag()?, bits.flag()?, bits.flag()?);
@@ -305,7 +308,8 @@ pub fn parse_pps(rbsp: &[u8]) -> Option<(u32, Pps)> {
     if bits.flag()? {
         (deblocking_override, deblocking_disabled) = (bits.flag()?, bits.flag()?);
         if !deblocking_disabled {
-            (bits.se()?, bits.se()?);
+            bits.se()?;
+            bits.se()?;
         }
     }
     if bits.flag()? {
@@ -440,13 +444,15 @@ fn independent(kind: u8, bits: &mut Bits, sps: &Sps, pps: &Pps, head: &mut Slice
         return None;
     }
     if pps.chroma_qp_offsets {
-        (bits.se()?, bits.se()?);
+        bits.se()?;
+        bits.se()?;
     }
     let mut deblocking_disabled = pps.deblocking_disabled;
     if pps.deblocking_override && bits.flag()? {
         deblocking_disabled = bits.flag()?;
         if !deblocking_disabled {
-            (bits.se()?, bits.se()?);
+            bits.se()?;
+            bits.se()?;
         }
     }
     if pps.filter_across_slices && (head.sao_luma || head.sao_chroma || !deblocking_disabled) {

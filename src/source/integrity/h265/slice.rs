@@ -150,7 +150,7 @@ impl Picture {
         let (columns, total) = (sps.ctbs_across(), sps.ctbs_across() * sps.ctbs_down());
         let mut address = self.next;
         loop {
-            if pps.wavefront && address % columns == 0 {
+            if pps.wavefront && address.is_multiple_of(columns) {
                 // 9.3.1: contexts come from the row above, if its second block is of this slice.
                 parser.contexts = match self.row_saved {
                     Some((slice, contexts)) if slice == head.slice_address && address > 0 => contexts,
@@ -175,7 +175,7 @@ impl Picture {
             if address >= total {
                 return Err("the slice data goes on after the picture's end");
             }
-            if pps.wavefront && address % columns == 0 {
+            if pps.wavefront && address.is_multiple_of(columns) {
                 if !parser.cabac.terminate() {
                     return Err("a row of blocks does not end where it must");
                 }
