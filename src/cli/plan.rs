@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::{self, Plan};
+use crate::config::{self, CameraPlan, Plan, RulePlan, ZonePlan};
 use crate::pipeline::registry::registry;
+use crate::scene::Polygon;
 
 /// Which model, on the command line.
 #[derive(Debug, Args)]
@@ -78,7 +80,22 @@ pub fn for_camera(url: &str, model: &ModelArguments) -> Result<Plan> {
             }
         }
     }
+    for camera in &mut plan.cameras {
+        camera.transport = config::Transport::Auto;
+        watch_everything(camera)?;
+    }
     Ok(plan)
+}
+
+/// Without a file there are no rules: one event for every object that comes into the picture, so that
+/// there is something to see.
+fn watch_everything(camera: &mut CameraPlan) -> Result<()> {
+    let corners = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(Into::into).to_vec();
+    let polygon = Polygon::new(corners).map_err(|why| Error::new(ErrorKind::Internal, why))?;
+    camera.zones.push(ZonePlan { id: "picture".to_owned(), polygon });
+    let serde_json::Value::Object(params) = json!({"zone": "picture", "report": ["entered"]}) else { return Ok(()) };
+    camera.rules.push(RulePlan { id: "seen".to_owned(), kind: "zone_dwell".to_owned(), params });
+    Ok(())
 }
 
 /// The model used when none is named: `models/default`, else `models/tiny`, beside the working

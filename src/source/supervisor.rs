@@ -119,6 +119,16 @@ fn run_recorded(parts: &SupervisorParts, stop: &Stop) -> Result<()> {
         }
     }
     parts.status.set(State::Finished, "", parts.clock.as_ref());
+    let ledger = parts.account.ledger();
+    let (damaged, undecodable) = (ledger.frames.dropped.corrupt, ledger.units.dropped.undecodable);
+    if damaged + undecodable > 0 {
+        tracing::warn!(
+            camera = %parts.settings.camera,
+            damaged_pictures = damaged,
+            undecodable_units = undecodable,
+            "the recording is damaged; these were kept from the detector"
+        );
+    }
     Ok(())
 }
 

@@ -1,0 +1,17 @@
+//! The whole program, run as its users run it: real clips, real RTSP, the tiny model, the real binary.
+// Tests panic when something is wrong, and wait by the real clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+#[path = "../support/clips.rs"]
+mod clips;
+#[path = "../support/rtsp_server.rs"]
+mod rtsp_server;
+#[path = "../support/servers.rs"]
+mod servers;
+
+mod bad_input;
+mod bench;
+mod live;
+mod program;
+mod replay;
+mod shared_footage;
