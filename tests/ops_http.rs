@@ -1,5 +1,5 @@
 //! The operations port over real connections: pages, limits, the stop. Nothing here needs a camera.
-#![allow(clippy::disallowed_methods)] // measures real time
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)] // real time; helpers of tests
 
 mod ops_support;
 

@@ -58,18 +58,18 @@ impl Collector for Snapshot {
 impl Collector for Process {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let page = &mut Page(encoder);
-        page.one_counter("cpu_seconds", "User and system CPU time", self.cpu.as_secs_f64())?;
+        page.one_counter("cpu_seconds", "User and system CPU time", &self.cpu.as_secs_f64())?;
         if let Some(bytes) = self.resident_bytes {
-            page.one_gauge("resident_memory_bytes", "Resident memory", bytes)?;
+            page.one_gauge("resident_memory_bytes", "Resident memory", &bytes)?;
         }
         if let Some(fds) = self.open_fds {
-            page.one_gauge("open_fds", "Open file descriptors", fds)?;
+            page.one_gauge("open_fds", "Open file descriptors", &fds)?;
         }
         if let Some(fds) = self.max_fds {
-            page.one_gauge("max_fds", "Soft limit on open file descriptors", fds)?;
+            page.one_gauge("max_fds", "Soft limit on open file descriptors", &fds)?;
         }
         if let Some(seconds) = self.started_s {
-            page.one_gauge("start_time_seconds", "Start of the process, Unix time", seconds)?;
+            page.one_gauge("start_time_seconds", "Start of the process, Unix time", &seconds)?;
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ fn program(page: &mut Page, now: &Snapshot) -> fmt::Result {
             vec![("model", name.as_str()), ("family", family.as_str()), ("sha256", sha256.as_str())]
         }),
     )?;
-    page.one_gauge("ready", "1 when /readyz says so", u64::from(now.ready.is_ok()))?;
+    page.one_gauge("ready", "1 when /readyz says so", &u64::from(now.ready.is_ok()))?;
     page.counter(
         "reloads",
         "Changed pipeline files by what became of them",
@@ -94,20 +94,20 @@ fn program(page: &mut Page, now: &Snapshot) -> fmt::Result {
 
 fn store(page: &mut Page, now: &Snapshot) -> fmt::Result {
     let stats = &now.store;
-    page.one_counter("store_events", "Events stored", stats.events)?;
-    page.one_counter("store_duplicates", "Repeated events that were stored already", stats.duplicates)?;
-    page.one_counter("store_commits", "Transactions on disk", stats.commits)?;
+    page.one_counter("store_events", "Events stored", &stats.events)?;
+    page.one_counter("store_duplicates", "Repeated events that were stored already", &stats.duplicates)?;
+    page.one_counter("store_commits", "Transactions on disk", &stats.commits)?;
     page.counter(
         "store_commit_failures",
         "Transactions that failed and are tried again",
         [(vec![("reason", "disk_full")], stats.disk_full), (vec![("reason", "fault")], stats.faults)],
     )?;
-    page.one_counter("store_abandoned", "Events given up at the stop because the disk took none", stats.abandoned)?;
-    page.one_counter("store_swept", "Events deleted by retention", stats.events_swept)?;
+    page.one_counter("store_abandoned", "Events given up at the stop because the disk took none", &stats.abandoned)?;
+    page.one_counter("store_swept", "Events deleted by retention", &stats.events_swept)?;
     page.one_counter(
         "store_swept_unconfirmed",
         "Events deleted by retention before every sink had them",
-        stats.events_swept_unconfirmed,
+        &stats.events_swept_unconfirmed,
     )?;
     page.counter(
         "store_stills",
@@ -118,7 +118,7 @@ fn store(page: &mut Page, now: &Snapshot) -> fmt::Result {
             (vec![("outcome", "swept")], stats.stills_swept),
         ],
     )?;
-    page.one_gauge("store_position", "The newest durable position", now.latest_position.0)?;
+    page.one_gauge("store_position", "The newest durable position", &now.latest_position.0)?;
     let health = states::of_store(&now.store_health);
     page.gauge(
         "store_health",
@@ -135,8 +135,8 @@ fn latency(page: &mut Page, now: &Snapshot) -> fmt::Result {
         "Time from a frame's last packet to its events on disk, quantiles since the start",
         QUANTILES.map(|(label, q)| (vec![("quantile", label)], latency.quantile(q).as_secs_f64())),
     )?;
-    page.bare_total(&format!("{NAME}_sum"), "Sum of these times", latency.sum().as_secs_f64())?;
-    page.bare_total(&format!("{NAME}_count"), "Number of these times", latency.count())
+    page.bare_total(&format!("{NAME}_sum"), "Sum of these times", &latency.sum().as_secs_f64())?;
+    page.bare_total(&format!("{NAME}_count"), "Number of these times", &latency.count())
 }
 
 fn sinks(page: &mut Page, now: &Snapshot) -> fmt::Result {

@@ -42,21 +42,21 @@ impl Page<'_> {
     }
 
     /// One counter without labels.
-    pub fn one_counter<V: EncodeCounterValue>(&mut self, name: &str, help: &str, value: V) -> Result {
+    pub fn one_counter<V: EncodeCounterValue>(&mut self, name: &str, help: &str, value: &V) -> Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, V, f64>(&value, None)
+            .encode_counter::<NoLabelSet, V, f64>(value, None)
     }
 
     /// One gauge without labels.
-    pub fn one_gauge<V: EncodeGaugeValue>(&mut self, name: &str, help: &str, value: V) -> Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    pub fn one_gauge<V: EncodeGaugeValue>(&mut self, name: &str, help: &str, value: &V) -> Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(value)
     }
 
     /// A total whose name already ends in `_count` or `_sum`, where `_total` would be one ending too
     /// many. The format has no such counter, so its type is `unknown`.
-    pub fn bare_total<V: EncodeGaugeValue>(&mut self, name: &str, help: &str, value: V) -> Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Unknown)?.encode_gauge(&value)
+    pub fn bare_total<V: EncodeGaugeValue>(&mut self, name: &str, help: &str, value: &V) -> Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Unknown)?.encode_gauge(value)
     }
 
     /// Facts as labels of samples that are always 1; `_info` is added to the name.
