@@ -3,6 +3,7 @@
 //! The chain does what the fused pass does in separate steps: `yuv` (full-size RGB), then
 //! `fast_image_resize` (bilinear over the two nearest pixels, no antialiasing, as the models were
 //! trained with), then a loop to planar `f32` with padding. Both keep their buffers between runs.
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 

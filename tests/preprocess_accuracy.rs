@@ -1,4 +1,5 @@
 //! The fused pass against its definition: every format, fit, rotation, range, and odd sizes.
+#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
 mod preprocess_reference;
 

@@ -1,4 +1,5 @@
 //! Evidence pictures: size, orientation, colours, boxes and labels survive the JPEG.
+#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
 mod preprocess_reference;
 

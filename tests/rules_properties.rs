@@ -1,11 +1,15 @@
 //! What holds for every rule and any footage, on random worlds.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use rules_support::*;
 use serde_json::{Value, json};
 use vantage::base::{MediaTime, TrackId};
@@ -312,4 +316,20 @@ fn state_is_bounded_even_when_the_tracker_never_ends_a_track() {
         rules.forget(TrackId(id), MediaTime::from_seconds(500.0));
     }
     assert_eq!(rules.held(), 0);
+}
+
+/// The properties above would hold for rules that never fire, so the worlds must make them fire.
+#[test]
+fn random_worlds_make_every_rule_fire() {
+    let mut runner = TestRunner::deterministic();
+    let mut fired: BTreeMap<&str, u32> = BTreeMap::new();
+    for _ in 0..300 {
+        let steps = world().new_tree(&mut runner).unwrap().current();
+        for draft in play_at(0, &mut all_rules(), &scene(), &with_end(steps)) {
+            *fired.entry(draft.kind).or_default() += u32::from(matches!(draft.phase, Phase::Instant | Phase::Start));
+        }
+    }
+    for kind in TABLE {
+        assert!(fired.get(kind.name).is_some_and(|times| *times >= 100), "{fired:?}");
+    }
 }

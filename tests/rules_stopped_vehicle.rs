@@ -1,5 +1,7 @@
 //! `stopped_vehicle`: the truth table of `docs/rules/stopped_vehicle.md`.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use rules_support::*;
@@ -34,7 +36,7 @@ fn shaken(mut object: Vec<(f64, Track)>, share: f32) -> Vec<(f64, Track)> {
 #[test]
 fn truth_table() {
     // Boxes are 0.1 high, so an anchor may stray 0.02 picture heights, 0.01 picture widths.
-    let table: &[(&str, &[(f64, f32, f32)], &str)] = &[
+    let table: &[Row] = &[
         ("drives through", &[(0., 0.0, 0.6), (10., 1.0, 0.6)], ""),
         ("stops for 6 s, drives on", &[(0., 0.0, 0.6), (3., 0.5, 0.6), (9., 0.5, 0.6), (12., 1.0, 0.6)], ""),
         (

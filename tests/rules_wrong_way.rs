@@ -1,5 +1,7 @@
 //! `wrong_way`: the truth table of `docs/rules/wrong_way.md`.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use rules_support::*;
@@ -17,7 +19,7 @@ fn run_at(fps: f64, corners: &[(f64, f32, f32)]) -> String {
 #[test]
 fn truth_table() {
     // The lane runs to the right for y from 0.4 to 0.8; the picture is 2 heights wide.
-    let table: &[(&str, &[(f64, f32, f32)], &str)] = &[
+    let table: &[Row] = &[
         ("with the lane", &[(0., 0.0, 0.6), (4., 1.0, 0.6)], ""),
         ("against the lane", &[(0., 1.0, 0.6), (4., 0.01, 0.6)], "start"),
         ("slowly against it", &[(0., 0.6, 0.6), (20., 0.4, 0.6)], "start"),
@@ -29,6 +31,20 @@ fn truth_table() {
         ("crosses the lane", &[(0., 0.5, 0.42), (3., 0.5, 0.79)], ""),
         ("crosses it slantwise, 110° off", &[(0., 0.55, 0.42), (3., 0.4827, 0.79)], ""),
         ("crosses it slantwise, 130° off", &[(0., 0.65, 0.42), (3., 0.4948, 0.79)], "start"),
+        (
+            // 0.06 heights within the lane, then a way round outside it, then 0.06 within again.
+            "against it by bits, outside in between",
+            &[
+                (0., 0.6, 0.79),
+                (1., 0.57, 0.79),
+                (1.1, 0.57, 0.81),
+                (2., 0.55, 0.81),
+                (2.1, 0.55, 0.79),
+                (3., 0.52, 0.79),
+                (9., 0.52, 0.79),
+            ],
+            "",
+        ),
         ("beside the lane", &[(0., 1.0, 0.3), (4., 0.0, 0.3)], ""),
         (
             "against it, leaves it, comes back so",

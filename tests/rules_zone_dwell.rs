@@ -1,5 +1,7 @@
 //! `zone_dwell`: the truth table of `docs/rules/zone_dwell.md`.
 
+#![allow(clippy::unwrap_used)] // a test may fail so
+
 mod rules_support;
 
 use rules_support::*;
@@ -15,7 +17,7 @@ const ALL: &[&str] = &["entered", "dwelt", "left"];
 #[test]
 fn truth_table() {
     // The zone spans x from 0.3 to 0.7; 5 s make a dwell, 10 s an update, 1 s outside an exit.
-    let table: &[(&str, &[(f64, f32, f32)], &str)] = &[
+    let table: &[Row] = &[
         ("passes through", &[(0., 0.1, 0.5), (4., 0.9, 0.5), (6., 0.95, 0.5)], "entered left"),
         ("never inside", &[(0., 0.1, 0.5), (30., 0.29, 0.5)], ""),
         (
@@ -33,6 +35,22 @@ fn truth_table() {
             "out for longer: two visits",
             &[(0., 0.5, 0.5), (3., 0.5, 0.5), (3.1, 0.8, 0.5), (5.1, 0.8, 0.5), (5.2, 0.5, 0.5), (8., 0.5, 0.5)],
             "entered left entered",
+        ),
+        (
+            "out for a moment, twice",
+            &[
+                (0., 0.5, 0.5),
+                (1., 0.5, 0.5),
+                (1.1, 0.8, 0.5),
+                (1.5, 0.8, 0.5),
+                (1.6, 0.5, 0.5),
+                (3., 0.5, 0.5),
+                (3.1, 0.8, 0.5),
+                (3.5, 0.8, 0.5),
+                (3.6, 0.5, 0.5),
+                (6., 0.5, 0.5),
+            ],
+            "entered start",
         ),
     ];
     for (what, corners, expected) in table {

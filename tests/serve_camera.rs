@@ -1,4 +1,5 @@
 //! The RTSP server against GStreamer's own client: every codec, both transports, loops, logins, refusals.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 #[path = "support/clips.rs"]
 mod clips;
@@ -206,4 +207,39 @@ fn what_cannot_be_served_is_refused_at_the_start() {
     assert_eq!(CameraServer::start(&clips, taken).expect_err("taken").kind(), ErrorKind::Busy);
     server.stop();
     assert!(std::net::TcpStream::connect(taken).is_err(), "still listening");
+}
+
+/// Files of a folder of the shared footage; none, and a word, where it is absent.
+fn footage(folder: &str) -> Vec<std::path::PathBuf> {
+    let root = std::env::var("VANTAGE_SHARED").unwrap_or_else(|_| "../shared".to_owned());
+    let path = std::path::Path::new(&root).join("data/footage").join(folder);
+    let Ok(entries) = std::fs::read_dir(&path) else {
+        eprintln!("skipped: {} is not there", path.display());
+        return Vec::new();
+    };
+    entries.flatten().map(|entry| entry.path()).collect()
+}
+
+#[test]
+fn real_clips_can_be_served() {
+    for folder in ["traffic", "people", "derived"] {
+        for path in footage(folder) {
+            let started = CameraServer::start(&[ServedClip::looping(&path, "/cam")], anywhere());
+            assert!(started.is_ok(), "{started:?}");
+        }
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_or_served_but_never_hang() {
+    for path in footage("malformed") {
+        let began = std::time::Instant::now();
+        let started = CameraServer::start(&[ServedClip::looping(&path, "/cam")], anywhere());
+        eprintln!("{:?} {:?} {:?}", path.file_name(), began.elapsed(), started.as_ref().map(|_| ()));
+        assert!(began.elapsed() < Duration::from_secs(15), "{path:?} took {:?}", began.elapsed());
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("random") || name.starts_with("empty") || name.contains("no_moov") {
+            assert!(started.is_err(), "{name} is served");
+        }
+    }
 }

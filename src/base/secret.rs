@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for Secret {
 /// Text that is no URL is shown up to the first `@` only if it has none; otherwise the part before it is hidden.
 #[must_use]
 pub fn redact_url(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
+    let Some(mut url) = Url::parse(text).ok().filter(Url::has_host) else {
         return match text.rsplit_once('@') {
             Some((_, rest)) => format!("***@{rest}"),
             None => text.to_owned(),

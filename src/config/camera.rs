@@ -32,8 +32,8 @@ pub(super) fn cameras(
 
 fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> Option<CameraPlan> {
     let streams = streams(context, camera, mark);
-    if let Some((analysis, _)) = &streams {
-        refuse_ignored(context, camera, analysis);
+    if let Some((analysis, evidence)) = &streams {
+        refuse_ignored(context, camera, analysis, evidence.as_ref());
     }
     let login = login::read(context, camera);
     let model = model(context, camera, mark, models);
@@ -122,12 +122,14 @@ fn address(context: &mut Context<'_>, url: &Located<String>) -> Option<Address> 
     }
 }
 
-/// Refuses the keys that this sort of stream would ignore.
-fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address) {
-    let (sort, rtsp, file) = match analysis {
-        Address::File(_) => ("a recording", false, true),
-        Address::Network { scheme: Scheme::Http | Scheme::Https, .. } => ("an http stream", false, false),
-        Address::Network { .. } => ("an rtsp stream", true, false),
+/// Refuses the keys that these streams would ignore.
+fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address, evidence: Option<&Address>) {
+    let file = analysis.is_file();
+    let rtsp = analysis.is_rtsp() || evidence.is_some_and(Address::is_rtsp);
+    let sort = match (file, rtsp) {
+        (true, _) => "a recording",
+        (false, true) => "an rtsp stream",
+        (false, false) => "an http stream",
     };
     for (name, mark, used) in [
         ("transport", mark_of(&camera.transport), rtsp),
@@ -141,7 +143,9 @@ fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address
             context.problems.error(mark, format!("`{name}` would be ignored: this is {sort}"), "remove it");
         }
     }
-    let over_tls = matches!(analysis, Address::Network { scheme: Scheme::Rtsps, .. });
+    let over_tls = std::iter::once(analysis)
+        .chain(evidence)
+        .any(|address| matches!(address, Address::Network { scheme: Scheme::Rtsps, .. }));
     if let Some(transport) = camera.transport.located().filter(|t| over_tls && t.value != Transport::Tcp) {
         let message = "rtsps carries media inside its TLS connection";
         context.problems.error(transport.mark, message, "write `transport: tcp`, or remove it");

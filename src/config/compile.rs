@@ -162,8 +162,8 @@ impl Context<'_> {
             path: self.path_of(&model.path).unwrap_or_default(),
             family: model.family.get().cloned(),
             labels: self.path_of(&model.labels),
-            score: self.share(&model.score, "score", default::SCORE),
-            nms: self.share(&model.nms, "nms", default::NMS),
+            score: self.share_if_given(&model.score, "score"),
+            nms: self.share_if_given(&model.nms, "nms"),
             provider,
             device: u32::try_from(self.within(&model.device, "device", 0, 255, 0)).unwrap_or(0),
             fp16: model.fp16.or(false),
@@ -278,6 +278,11 @@ impl Context<'_> {
             self.problems.error(number.mark, message, "it is a number from 0 to 1");
         }
         field.or(default) as f32
+    }
+
+    /// The same where nothing given means nothing.
+    pub fn share_if_given(&mut self, field: &Field<f64>, name: &str) -> Option<f32> {
+        field.get().is_some().then(|| self.share(field, name, 0.0))
     }
 
     /// A duration with an upper bound.

@@ -115,9 +115,16 @@ impl fmt::Debug for Diagnostic {
 /// A diagnostic as miette draws it: without the place in the message, which the excerpt shows.
 struct Drawn<'a>(&'a Diagnostic);
 
+impl Drawn<'_> {
+    /// The place, if an excerpt can show it.
+    fn excerpt(&self) -> Option<Mark> {
+        self.0.place.filter(|mark| self.0.source.has_excerpt(mark.offset))
+    }
+}
+
 impl fmt::Display for Drawn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.place {
+        match self.excerpt() {
             Some(_) => f.write_str(&self.0.message),
             None => fmt::Display::fmt(self.0, f),
         }
@@ -143,13 +150,14 @@ impl miette::Diagnostic for Drawn<'_> {
         self.0.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.0.place.map(|_| self.0.source.shown() as &dyn SourceCode)
+        self.excerpt().map(|_| self.0.source.shown() as &dyn SourceCode)
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let place = self.0.place?;
+        let place = self.excerpt()?;
         let label = self.0.other.as_ref().map(|_| "here".to_owned());
         let main = LabeledSpan::new_primary_with_span(label, (place.offset, place.len));
-        let other = self.0.other.as_ref().map(|(at, label)| LabeledSpan::new(Some(label.clone()), at.offset, at.len));
+        let other = self.0.other.as_ref().filter(|(at, _)| self.0.source.has_excerpt(at.offset));
+        let other = other.map(|(at, label)| LabeledSpan::new(Some(label.clone()), at.offset, at.len));
         Some(Box::new(std::iter::once(main).chain(other)))
     }
 }
@@ -158,7 +166,7 @@ impl miette::Diagnostic for Drawn<'_> {
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(0);
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(1);
     let mut out = String::new();
     for diagnostic in diagnostics {
         // Writing to a string does not fail; an excerpt that cannot be drawn leaves the plain line.
@@ -261,6 +269,11 @@ impl Problems {
         &self.source
     }
 
+    /// Whether further problems will only be counted, so that looking up their places is in vain.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_KEPT
+    }
+
     /// Adds an error at `mark`.
     pub fn error(&mut self, mark: Mark, message: impl AsRef<str>, help: impl AsRef<str>) {
         self.add(Severity::Error, Some(mark), message.as_ref(), help.as_ref(), None);
@@ -277,7 +290,7 @@ impl Problems {
     }
 
     fn add(&mut self, severity: Severity, mark: Option<Mark>, message: &str, help: &str, other: Option<(Mark, &str)>) {
-        if self.found.len() >= MAX_KEPT {
+        if self.is_full() {
             self.beyond += usize::from(severity == Severity::Error);
             return;
         }

@@ -23,12 +23,15 @@ pub(super) fn read(context: &mut Context<'_>, camera: &Camera) -> Option<Login> 
     if let (Some(_), Some(second)) = (mark_of(&camera.password_file), mark_of(&camera.password_env)) {
         context.problems.error(second, "this camera has both `password_file` and `password_env`", "keep one of them");
     }
-    let in_url = [camera.url.located(), camera.streams.get().and_then(|s| s.analysis.located())]
-        .into_iter()
-        .flatten()
-        .find_map(|url| match address::parse(&url.value, context.folder) {
-            Ok(Address::Network { credentials, .. }) => credentials,
-            _ => None,
+    let streams = camera.streams.get();
+    let analysis = streams.and_then(|streams| streams.analysis.located());
+    let evidence = streams.and_then(|streams| streams.evidence.located());
+    let in_url =
+        [camera.url.located(), analysis, evidence].into_iter().flatten().find_map(|url| {
+            match address::parse(&url.value, context.folder) {
+                Ok(Address::Network { credentials, .. }) => credentials,
+                _ => None,
+            }
         });
     if let (Some(_), Some(name)) = (&in_url, camera.username.located()) {
         let message = "the login is given twice: in the address and by `username`";

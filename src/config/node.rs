@@ -118,11 +118,16 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
 fn explain(error: &serde_saphyr::Error) -> (String, String) {
     use serde_saphyr::Error as E;
     let error = error.without_snippet();
+    if let E::AliasError { error, .. } = error {
+        return explain(error);
+    }
+    let too_deep = || {
+        let message =
+            format!("the file is nested too deeply or holds too much: {MAX_DEPTH} levels, {MAX_NODES} values");
+        (message, "check its brackets, or split it into several pipelines")
+    };
     let (message, help) = match error {
-        E::Budget { .. } => (
-            format!("the file is too large or nested too deeply: at most {MAX_NODES} values, {MAX_DEPTH} levels"),
-            "split it into several pipelines",
-        ),
+        E::Budget { .. } => too_deep(),
         E::AliasReplayLimitExceeded { .. } | E::AliasReplayStackDepthExceeded { .. } => (
             format!("the aliases (`*name`) repeat more than {MAX_REPEATED} values"),
             "write the repeated part out, or split the file",
@@ -137,6 +142,8 @@ fn explain(error: &serde_saphyr::Error) -> (String, String) {
         E::MultipleDocuments { .. } => {
             ("a second YAML document begins here".to_owned(), "one file holds one pipeline: remove the `---`")
         }
+        // The parser's own limit on brackets within brackets has no variant of its own.
+        other if other.to_string().contains("recursion limit") => too_deep(),
         other => {
             let text = other.to_string();
             // The place is shown by the excerpt.

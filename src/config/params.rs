@@ -18,7 +18,8 @@ pub(super) fn of(kind: &Kind) -> Map<String, Value> {
 
 /// Reports a problem at its parameter, or at the nearest thing that the file has of it; a missing one at `type`.
 pub(super) fn report(problem: &ParamProblem, kind: &Kind, type_mark: Mark, problems: &mut Problems) {
-    let mark = place(problem, kind).unwrap_or(type_mark);
+    let found = if problems.is_full() { None } else { place(problem, kind) };
+    let mark = found.unwrap_or(type_mark);
     problems.error(mark, &problem.message, problem.help.as_deref().unwrap_or_default());
 }
 

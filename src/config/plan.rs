@@ -1,6 +1,6 @@
 //! The checked pipeline: typed, complete, immutable. The rest of the program is built from this alone.
 //!
-//! Every default is filled in and every path is absolute. Secrets are [`Secret`]s: printing a plan shows none.
+//! Every default is filled in and every path is absolute. Secrets are [`Secret`](crate::base::Secret)s: printing a plan shows none.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -79,10 +79,10 @@ pub struct ModelPlan {
     pub family: Option<String>,
     /// Absolute path of a file of class names, if the file says.
     pub labels: Option<PathBuf>,
-    /// Lowest score of a detection, 0 to 1.
-    pub score: f32,
+    /// Lowest score of a detection, 0 to 1; `None`: the model's own.
+    pub score: Option<f32>,
     /// IoU above which the weaker of two boxes is dropped, 0 to 1.
-    pub nms: f32,
+    pub nms: Option<f32>,
     /// What computes.
     pub provider: Provider,
     /// Number of the GPU.

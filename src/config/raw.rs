@@ -30,17 +30,18 @@ pub(super) mod default {
     pub const WORKERS: u64 = 2;
     pub const MAX_BATCH: u64 = 1;
     pub const MAX_WAIT: Duration = Duration::from_millis(5);
-    pub const SCORE: f64 = 0.3;
-    pub const NMS: f64 = 0.45;
     pub const MODEL: &str = "default";
     pub const LATENCY: Duration = Duration::from_millis(200);
     pub const LOST_FOR: Duration = Duration::from_secs(1);
-    pub const HIGH_SCORE: f64 = 0.5;
+    pub const HIGH_SCORE: f64 = 0.25;
     pub const LOW_SCORE: f64 = 0.1;
 
     /// A duration as the file writes it.
     pub fn text(duration: Duration) -> String {
-        format!("{}ms", duration.as_millis())
+        match duration.as_millis() {
+            millis if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+            millis => format!("{millis}ms"),
+        }
     }
 }
 
@@ -115,10 +116,10 @@ table! {
         optional family: String,
         /// File with one class name a line, where the folder does not say.
         optional labels: String,
-        /// Lowest score of a detection, 0 to 1.
-        optional score: f64 = default::SCORE,
+        /// Lowest score of a detection, 0 to 1; the model's own where it is not given.
+        optional score: f64,
         /// Overlap (IoU) above which the weaker of two boxes of one class is dropped, 0 to 1.
-        optional nms: f64 = default::NMS,
+        optional nms: f64,
         /// What computes: `cpu`, `cuda` or `tensorrt`.
         optional provider: Provider = "cpu",
         /// Number of the GPU; only with `cuda` or `tensorrt`.

@@ -72,6 +72,8 @@ impl<'a> Table<'a> {
     pub fn open(node: &'a Node, what: &'static str, keys: &[&str], problems: &mut Problems) -> Option<Self> {
         let table = Self::open_any(node, what, problems)?;
         for entry in table.entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
+            // Far beyond what is shown, the search for the nearest key is in vain.
+            let keys = if problems.is_full() { &[] } else { keys };
             let (message, help) = unknown_key(&entry.key, what, keys);
             problems.error(entry.key_mark, message, help);
         }
@@ -81,7 +83,11 @@ impl<'a> Table<'a> {
     /// Opens `node` as a table with free keys besides the fixed ones.
     pub fn open_any(node: &'a Node, what: &'static str, problems: &mut Problems) -> Option<Self> {
         let Some(entries) = node.entries() else {
-            wrong_type(node, what, "keys with values", "", problems);
+            problems.error(
+                node.mark,
+                format!("{what} must be keys with values, this is {}", node.sort()),
+                "write `key: value` pairs, one a line, indented",
+            );
             return None;
         };
         Some(Self { entries, what, mark: node.mark })
@@ -150,7 +156,7 @@ impl FromNode for String {
                 None
             }
             _ => {
-                wrong_type(node, name, "text", "", problems);
+                wrong_type(node, name, "text", "write one value on this line", problems);
                 None
             }
         }
@@ -173,11 +179,11 @@ impl FromNode for u64 {
     fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
         match &node.value {
             NodeValue::Integer(value) if *value >= 0 => Self::try_from(*value).ok().or_else(|| {
-                problems.error(node.mark, format!("`{name}` is too large"), "");
+                problems.error(node.mark, format!("`{name}` is too large"), "write a smaller number");
                 None
             }),
             NodeValue::Integer(_) => {
-                problems.error(node.mark, format!("`{name}` must not be negative"), "");
+                problems.error(node.mark, format!("`{name}` must not be negative"), "write a number from 0");
                 None
             }
             NodeValue::Number(_) => {
@@ -203,7 +209,7 @@ impl FromNode for f64 {
             }
         };
         if !value.is_finite() {
-            problems.error(node.mark, format!("`{name}` must be a finite number"), "");
+            problems.error(node.mark, format!("`{name}` must be a finite number"), "write a number such as 0.5");
             return None;
         }
         Some(value)
@@ -214,7 +220,7 @@ fn number_help(node: &Node) -> &'static str {
     match &node.value {
         NodeValue::Text(text) if text.trim().parse::<f64>().is_ok() => "write the number without quotes",
         NodeValue::Text(text) if text.contains(',') => "write a fraction with a point: 0.5",
-        _ => "",
+        _ => "write a number such as 2",
     }
 }
 
@@ -243,7 +249,11 @@ impl<T: FromNode> FromNode for Vec<Located<T>> {
     /// Bad items are reported and left out; a list of nothing but bad items is bad, not empty.
     fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
         let NodeValue::List(items) = &node.value else {
-            let help = if node.entries().is_some() { "begin each item with `- `" } else { "" };
+            let help = if node.entries().is_some() {
+                "begin each item with `- `"
+            } else {
+                "write [a, b], or one `- ` line for each item"
+            };
             wrong_type(node, name, "a list", help, problems);
             return None;
         };
@@ -273,7 +283,8 @@ impl<T: FromNode> FromNode for BTreeMap<String, Located<T>> {
 pub(super) fn choice<T: Copy>(node: &Node, name: &str, words: &[(&str, T)], problems: &mut Problems) -> Option<T> {
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let NodeValue::Text(text) = &node.value else {
-        wrong_type(node, name, &format!("one of {}", known.join(", ")), "", problems);
+        let help = format!("write {}", known.first().unwrap_or(&name));
+        wrong_type(node, name, &format!("one of {}", known.join(", ")), &help, problems);
         return None;
     };
     let found = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);

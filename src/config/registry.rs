@@ -30,7 +30,7 @@ pub struct KindInfo {
     /// The value of `type`.
     pub name: &'static str,
     /// Checks the parameters: every key but `id` and `type`, against the names of the camera's scene (empty for a
-    /// sink). Returns all problems, none when the parameters are good.
+    /// sink). Returns all problems, none when the parameters are good. Plans print parameters: one must never be a secret.
     pub validate: &'static Validate,
     /// Parameters that hold a path; the plan has them absolute, relative ones counted from the pipeline file's folder.
     pub path_params: &'static [&'static str],

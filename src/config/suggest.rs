@@ -2,6 +2,10 @@
 
 /// Names longer than this are not compared: nobody misspells them by accident, and the cost is quadratic.
 const MAX_CHARS: usize = 64;
+/// Of more candidates only the first are compared.
+const MAX_COMPARED: usize = 1_000;
+/// Of more candidates only the first are listed.
+const MAX_LISTED: usize = 24;
 
 /// The candidate nearest to `name` by edit distance, if it is near enough to be what was meant.
 #[must_use]
@@ -13,6 +17,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
     candidates
         .into_iter()
+        .take(MAX_COMPARED)
         .filter(|candidate| candidate.chars().count() <= MAX_CHARS)
         .map(|candidate| (distance(&name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= (chars.max(candidate.chars().count()) / 3).max(1))
@@ -21,11 +26,14 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// The advice for an unknown name: the nearest candidate, or all of them, or `nothing` when there is none.
-pub(super) fn advice<'a>(name: &str, candidates: &[&'a str], nothing: &str) -> String {
+pub(super) fn advice(name: &str, candidates: &[&str], nothing: &str) -> String {
     match nearest(name, candidates.iter().copied()) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None if candidates.is_empty() => nothing.to_owned(),
-        None => format!("known here: {}", candidates.join(", ")),
+        None => match candidates.get(..MAX_LISTED) {
+            Some(some) if candidates.len() > MAX_LISTED => format!("known here: {}, …", some.join(", ")),
+            _ => format!("known here: {}", candidates.join(", ")),
+        },
     }
 }
 

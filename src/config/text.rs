@@ -6,6 +6,9 @@ use miette::NamedSource;
 
 use super::mask::mask;
 
+/// Longer lines are not shown as excerpts.
+const MAX_EXCERPT_LINE: usize = 400;
+
 /// A stretch of the file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Mark {
@@ -57,12 +60,20 @@ impl SourceText {
         start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
     }
 
-    /// `mark`, or the word at its start when it is a mere point, so that there is something to underline.
+    /// Whether the line at `offset` and its neighbours are short enough to be shown: a generated file may be one line.
+    pub fn has_excerpt(&self, offset: usize) -> bool {
+        let (line, _) = self.position(offset);
+        let end = self.shown.inner().len();
+        let start_of = |line: usize| self.line_starts.get(line).copied().unwrap_or(end);
+        (line.saturating_sub(2)..=line).all(|line| start_of(line + 1) - start_of(line) <= MAX_EXCERPT_LINE)
+    }
+
+    /// What is underlined for `mark`: its first line, and at least the word at its start.
     pub fn widened(&self, mark: Mark) -> Mark {
-        if mark.len > 0 {
-            return mark;
-        }
         let rest = self.shown.inner().get(mark.offset..).unwrap_or_default();
+        if let Some(marked) = rest.get(..mark.len).filter(|marked| !marked.is_empty()) {
+            return Mark { len: marked.find(['\r', '\n']).unwrap_or(mark.len), ..mark };
+        }
         let word = rest.find(|c: char| c.is_whitespace() || ":,]}".contains(c)).unwrap_or(rest.len());
         let first = rest.chars().next().filter(|c| !c.is_whitespace()).map_or(0, char::len_utf8);
         Mark { len: word.max(first), ..mark }

@@ -193,6 +193,15 @@ fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
     })
 }
 
+/// Whether a camera's rules fit a model's class names.
+///
+/// # Errors
+/// The first rule that does not.
+pub fn rules_fit(plan: &CameraPlan, labels: &Labels) -> Result<()> {
+    let scene = scene_builder(plan, labels)(16.0 / 9.0);
+    rules(plan, &scene).map(drop).map_err(|error| error.context(format!("camera {}", plan.id)))
+}
+
 /// Builds the rules against the scene and the model's real class names.
 fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
     let names = SceneNames::from(scene);

@@ -280,8 +280,8 @@ pub fn model_options(plan: &ModelPlan) -> ModelOptions {
     ModelOptions {
         family: plan.family.clone(),
         labels: plan.labels.clone(),
-        score: Some(plan.score),
-        nms: Some(plan.nms),
+        score: plan.score,
+        nms: plan.nms,
         provider: match plan.provider {
             config::Provider::Cpu => Provider::Cpu,
             config::Provider::Cuda => Provider::Cuda { device_id },

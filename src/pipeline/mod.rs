@@ -13,6 +13,7 @@
 //! sorted list in a [`replay`].
 
 pub mod camera;
+pub mod decode_check;
 pub mod engine;
 pub mod events;
 pub mod lane;

@@ -20,7 +20,7 @@ use crate::scene::{Detection, Event, Phase, SkipReason};
 use crate::track::{Params, Tracker};
 
 /// Stills are at most this wide, pixels.
-const STILL_WIDTH: usize = 960;
+const STILL_WIDTH: usize = 640;
 
 /// What a worker brings.
 pub struct Finished {

@@ -85,7 +85,7 @@ fn picture(handshake: &Handshake, look: Option<&Look>, all: &mut Vec<Advice>) {
     if video.codec == Codec::H265 {
         all.push(Advice::new(
             Severity::Note,
-            "H.265 costs about twice as much CPU to decode as H.264",
+            "H.265 costs more CPU to decode than H.264",
             "use H.264 where there is no hardware decoder",
         ));
     }

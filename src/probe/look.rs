@@ -38,9 +38,18 @@ async fn start(described: &mut Described, step: &mut Step) -> Result<u8, Failure
     let Described { handshake, client, aggregate } = described;
     let media = handshake.video().ok_or_else(|| Failure::NoVideo { offered: Vec::new() })?;
     let transport = [(TRANSPORT, "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned())];
-    let answer = client.request(*step, Method::Setup, &media.control_url, &transport).await?;
+    let answer = client.request(*step, Method::Setup, &media.control_url.0, &transport).await?;
     if !answer.status().is_success() {
-        return Err(failed(*step, &answer));
+        let failure = failed(*step, &answer);
+        // Some servers that know UDP only say 400 or 500 instead of 461: ask whether UDP would do.
+        if matches!(failure, Failure::Status { .. }) {
+            let udp = [(TRANSPORT, "RTP/AVP;unicast;client_port=50000-50001".to_owned())];
+            let answer = client.request(*step, Method::Setup, &media.control_url.0, &udp).await?;
+            if answer.status().is_success() {
+                return Err(Failure::UdpOnly);
+            }
+        }
+        return Err(failure);
     }
     let channel = channel(answer.header(&TRANSPORT).map_or("", |value| value.as_str()))?;
     *step = Step::Play;

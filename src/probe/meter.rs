@@ -179,7 +179,8 @@ impl<'a> Meter<'a> {
         let mut times = self.frames.clone();
         times.sort_unstable();
         times.dedup();
-        let intervals: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / rate).collect();
+        let pairs = times.iter().zip(times.iter().skip(1));
+        let intervals: Vec<f64> = pairs.map(|(at, next)| (next - at) as f64 / rate).collect();
         let span: f64 = intervals.iter().sum();
         let count = intervals.len() as f64;
         let fps = (span > 0.0).then(|| count / span);
@@ -211,7 +212,7 @@ impl<'a> Meter<'a> {
         let (frames, exact) = match self.keyframes.as_slice() {
             [first, .., last] => ((last - first) as f64 / (self.keyframes.len() - 1) as f64, true),
             // Not even one whole group: the longest stretch without a keyframe bounds it from below.
-            [only] => (only.max(&(self.frames.len() - only)).to_owned() as f64, false),
+            [only] => ((*only).max(self.frames.len().saturating_sub(*only)) as f64, false),
             [] => (self.frames.len() as f64, false),
         };
         (frames > 0.0).then(|| Gop { frames, seconds: frames / fps, exact })

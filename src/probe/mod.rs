@@ -17,6 +17,7 @@ mod render;
 mod rtp;
 mod sdp;
 pub mod sps;
+mod sps_h265;
 mod target;
 mod tls;
 mod wire;

@@ -112,7 +112,11 @@ fn looked(look: &Look) -> String {
         "RTCP sender report no -> arrival stamps".to_owned()
     });
     if let Some(offset) = look.clock_offset_ms {
-        parts.push(format!("camera clock {:+.1} s", offset * 1e-3));
+        parts.push(if offset.abs() < 50.0 {
+            "camera clock in step".to_owned()
+        } else {
+            format!("camera clock {:+.1} s", offset * 1e-3)
+        });
     }
     parts.join(" · ")
 }

@@ -74,7 +74,17 @@ pub struct Media {
     pub picture: Option<Picture>,
     /// As `control`, complete.
     #[serde(skip)]
-    pub(super) control_url: Url,
+    pub(super) control_url: ControlUrl,
+}
+
+/// A control URL as the camera gave it, secrets in its query included.
+#[derive(Clone, PartialEq)]
+pub(super) struct ControlUrl(pub Url);
+
+impl std::fmt::Debug for ControlUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redact_url(self.0.as_str()))
+    }
 }
 
 impl Media {
@@ -122,7 +132,10 @@ fn section(media: &sdp_types::Media, base: &Url) -> Media {
         Some(map) => {
             let mut parts = map.split('/');
             let name = parts.next().unwrap_or_default().trim();
-            (name.to_owned(), parts.next().and_then(|rate| rate.trim().parse().ok()).unwrap_or(90_000))
+            (
+                name.to_owned(),
+                parts.next().and_then(|rate| rate.trim().parse().ok()).filter(|&rate| rate > 0).unwrap_or(90_000),
+            )
         }
         None => without_rtpmap(payload, fmtp),
     };
@@ -149,7 +162,7 @@ fn section(media: &sdp_types::Media, base: &Url) -> Media {
         control: redact_url(control_url.as_str()),
         fmtp: shown(fmtp),
         framerate: values("framerate").filter_map(|value| value.trim().parse().ok()).find(|&fps: &f64| fps > 0.0),
-        control_url,
+        control_url: ControlUrl(control_url),
     }
 }
 
@@ -209,6 +222,8 @@ fn control(base: &Url, control: &str) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -236,5 +251,20 @@ mod tests {
         assert_eq!(media[1].codec, Codec::H264);
         assert_eq!(media[1].picture.as_ref().map(|p| (p.width, p.height)), Some((1280, 720)));
         assert_eq!((media[2].codec.name(), media[2].usable()), ("VP8", false));
+    }
+
+    proptest! {
+        #[test]
+        fn any_description_is_fine(lines in proptest::collection::vec(
+            "(m=(video|audio) 0 RTP/AVP [0-9]{1,3}|a=(control|rtpmap:96|rtpmap|fmtp:96|framerate):[ -~]{0,60}|[ -~]{0,40})",
+            0..20,
+        )) {
+            let text = format!("v=0\r\n{}\r\n", lines.join("\r\n"));
+            if let Ok(found) = parse(text.as_bytes(), &Url::parse("rtsp://h/a").unwrap()) {
+                for media in found.media {
+                    prop_assert!(media.control_url.0.username().is_empty() && media.clock_rate > 0);
+                }
+            }
+        }
     }
 }

@@ -90,3 +90,29 @@ impl Cooldown {
         free
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_track_seen_longest_ago_goes_first() {
+        let mut states = PerTrack::new();
+        for id in 0..=MAX_TRACKS as u64 {
+            states.touch(TrackId(id), MediaTime(id as i64), || id);
+        }
+        states.touch(TrackId(0), MediaTime(9_999), || unreachable!());
+        assert_eq!(states.take_excess(), Some(1));
+        assert_eq!(states.take_excess(), None);
+        assert_eq!((states.len(), states.get(TrackId(0))), (MAX_TRACKS, Some(&0)));
+    }
+
+    #[test]
+    fn a_cooldown_runs_from_the_last_start() {
+        let mut cooldown = Cooldown::new(Duration::from_nanos(10));
+        let passed: Vec<i64> = (0..25).filter(|at| cooldown.pass(MediaTime(*at))).collect();
+        assert_eq!(passed, [0, 10, 20]);
+        let mut none = Cooldown::new(Duration::ZERO);
+        assert!(none.pass(MediaTime(5)) && none.pass(MediaTime(5)));
+    }
+}

@@ -44,3 +44,29 @@ impl Recent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_bad_box_moves_nothing_and_the_window_is_bounded() {
+        let mut recent = Recent::default();
+        for n in 0..1000 {
+            let bad = n % 25 == 24;
+            let place = Vec2 { x: if bad { 9.0 } else { 1.0 }, y: 2.0 };
+            let (since, smooth) = recent.push(MediaTime(n * 40_000_000), place);
+            assert_eq!(smooth, Vec2 { x: 1.0, y: 2.0 }, "frame {n}");
+            assert!(recent.samples.len() <= CAPACITY);
+            assert!(MediaTime(n * 40_000_000).since(since) <= Duration::from_millis(600));
+        }
+    }
+
+    #[test]
+    fn after_a_pause_only_the_new_counts() {
+        let mut recent = Recent::default();
+        recent.push(MediaTime(0), Vec2 { x: 1.0, y: 1.0 });
+        let (since, place) = recent.push(MediaTime(5_000_000_000), Vec2 { x: 3.0, y: 3.0 });
+        assert_eq!((since, place), (MediaTime(5_000_000_000), Vec2 { x: 3.0, y: 3.0 }));
+    }
+}

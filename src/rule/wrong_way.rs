@@ -384,3 +384,20 @@ fn draft(
         at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_bounded_in_number_and_age() {
+        let mut path = Path::default();
+        for n in 0..10_000u16 {
+            path.push(MediaTime(i64::from(n) * 40_000_000), Vec2 { x: f32::from(n), y: 0.0 }, 0.5);
+            assert!(path.vertices.len() <= CAPACITY);
+        }
+        path.push(MediaTime(10_000 * 40_000_000) + MEMORY * 2, Vec2 { x: 0.0, y: 0.0 }, 0.5);
+        assert_eq!(path.vertices.len(), 1);
+        assert!(size_of::<Vehicle>() + CAPACITY * size_of::<Vertex>() <= 768);
+    }
+}

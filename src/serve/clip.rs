@@ -13,7 +13,7 @@ use super::codec::{Codec, require};
 use crate::base::{Error, ErrorKind, Result};
 
 /// How long a file may take to give its first picture.
-const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(10);
+const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(5);
 /// How long it may take for the next one.
 const READING: gst::ClockTime = gst::ClockTime::from_seconds(10);
 /// How long a video may come after the first stream that is none; they come together, from one call.
@@ -123,7 +123,8 @@ impl Clip {
             .unwrap_or_else(PoisonError::into_inner)
             .video
             .ok_or_else(|| self.corrupt("a picture without a stream"))?;
-        self.caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
+        let caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
+        self.caps = self.codec.standard(caps);
         let framerate = self.caps.structure(0).and_then(|structure| structure.get::<gst::Fraction>("framerate").ok());
         self.frame_ns = framerate
             .filter(|rate| rate.numer() > 0)

@@ -22,6 +22,8 @@ impl Codec {
             "video/x-h265" => Some(Self::H265),
             "image/jpeg" => Some(Self::Jpeg),
             "video/mpeg" if structure.get::<i32>("mpegversion") == Ok(4) => Some(Self::Mpeg4),
+            // AVI calls the same bitstream by its first encoder's name.
+            "video/x-divx" if matches!(structure.get::<i32>("divxversion"), Ok(4 | 5)) => Some(Self::Mpeg4),
             _ => None,
         }
     }
@@ -32,8 +34,20 @@ impl Codec {
             Self::H264 => ("h264parse", "video/x-h264,alignment=au"),
             Self::H265 => ("h265parse", "video/x-h265,alignment=au"),
             Self::Jpeg => ("jpegparse", "image/jpeg"),
-            Self::Mpeg4 => ("mpeg4videoparse", "video/mpeg,mpegversion=4"),
+            Self::Mpeg4 => ("mpeg4videoparse", "video/mpeg,mpegversion=4;video/x-divx"),
         }
+    }
+
+    /// The caps by the name that the payloader knows.
+    pub(super) fn standard(self, caps: gst::Caps) -> gst::Caps {
+        let mut caps = caps;
+        if let Some(structure) = caps.make_mut().structure_mut(0).filter(|_| self == Self::Mpeg4) {
+            structure.set_name("video/mpeg");
+            structure.set("mpegversion", 4);
+            structure.set("systemstream", false);
+            structure.remove_field("divxversion");
+        }
+        caps
     }
 
     /// Payloader with its settings: parameter sets before every keyframe, so that anybody can join.
@@ -42,7 +56,8 @@ impl Codec {
             Self::H264 => "rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96",
             Self::H265 => "rtph265pay config-interval=-1 aggregate-mode=zero-latency pt=96",
             Self::Jpeg => "rtpjpegpay pt=26",
-            Self::Mpeg4 => "rtpmp4vpay config-interval=1 pt=96",
+            // The shortest packet time: otherwise small pictures wait until they fill a packet together.
+            Self::Mpeg4 => "rtpmp4vpay config-interval=1 max-ptime=1 pt=96",
         }
     }
 }

@@ -9,7 +9,7 @@ use gstreamer_rtsp::RTSPAuthMethod;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_rtsp_server::{
     RTSP_PERM_MEDIA_FACTORY_ACCESS, RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth,
-    RTSPMediaFactory, RTSPMountPoints, RTSPServer, RTSPToken,
+    RTSPMediaFactory, RTSPServer, RTSPToken,
 };
 
 use super::clip::Clip;
@@ -24,7 +24,7 @@ const APPSRC: &str = "clip";
 /// Sets a server up for these clips.
 pub(super) fn fill(server: &RTSPServer, clips: &[ServedClip]) -> Result<()> {
     check(clips)?;
-    let mounts = server.mount_points().unwrap_or_else(RTSPMountPoints::new);
+    let mounts = server.mount_points().unwrap_or_default();
     let locked = clips.iter().any(|clip| clip.login.is_some());
     for clip in clips {
         let factory = factory(&clip.source)?;
@@ -96,12 +96,12 @@ fn factory(source: &ServedSource) -> Result<RTSPMediaFactory> {
 }
 
 fn launch_clip(codec: Codec) -> Result<String> {
-    let (parser, caps) = codec.parser();
+    let (parser, _) = codec.parser();
     let payloader = codec.payloader();
     require("appsrc")?;
     require(parser)?;
     require(payloader.split(' ').next().unwrap_or_default())?;
-    Ok(format!("( appsrc name={APPSRC} ! {parser} ! {caps} ! {payloader} name=pay0 )"))
+    Ok(format!("( appsrc name={APPSRC} ! {parser} ! {payloader} name=pay0 )"))
 }
 
 fn launch_pattern(width: u32, height: u32, fps: u32) -> Result<String> {

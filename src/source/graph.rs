@@ -63,21 +63,17 @@ static CODECS: &[Codec] = &[
     },
 ];
 
-/// Every GStreamer element that a source may need, for `vantage doctor`.
-pub fn elements() -> Vec<&'static str> {
-    let mut all = vec![
-        "filesrc",
-        "qtdemux",
-        "matroskademux",
-        "tsdemux",
-        "avidemux",
-        "rtspsrc",
-        "souphttpsrc",
-        "multipartdemux",
-        "appsink",
-    ];
+/// Every GStreamer element that a source may need, with its Debian package.
+pub fn elements() -> Vec<(&'static str, &'static str)> {
+    const BASE: &str = "gstreamer1.0-plugins-base";
+    const GOOD: &str = "gstreamer1.0-plugins-good";
+    const BAD: &str = "gstreamer1.0-plugins-bad";
+    const LIBAV: &str = "gstreamer1.0-libav";
+    let mut all = vec![("filesrc", "libgstreamer1.0-0"), ("appsink", BASE), ("tsdemux", BAD)];
+    let good = ["qtdemux", "matroskademux", "avidemux", "rtspsrc", "souphttpsrc", "multipartdemux"];
+    all.extend(good.map(|name| (name, GOOD)));
     for codec in CODECS {
-        all.extend([codec.parser, codec.decoder, codec.rtp.1]);
+        all.extend([(codec.parser, BAD), (codec.decoder, LIBAV), (codec.rtp.1, GOOD)]);
     }
     all
 }

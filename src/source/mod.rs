@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use self::graph::elements;
 pub use self::reach::Knocker;
 pub use self::status::{State, Status, StatusCell};
 pub use self::supervisor::{Supervisor, SupervisorParts};
@@ -45,6 +44,32 @@ pub fn init() -> Result<()> {
         Error::new(ErrorKind::Missing, "GStreamer cannot start")
             .source(error)
             .help("run `make setup`, or `vantage doctor` to see what is missing")
+    })
+}
+
+/// Whether GStreamer has all that a source may need.
+#[derive(Debug)]
+pub struct Health {
+    /// GStreamer's version.
+    pub version: String,
+    /// How many elements were looked for.
+    pub elements: usize,
+    /// Missing elements, each with the Debian package that brings it.
+    pub missing: Vec<(&'static str, &'static str)>,
+}
+
+/// Looks for every element.
+///
+/// # Errors
+/// As [`init`].
+pub fn health() -> Result<Health> {
+    init()?;
+    let elements = graph::elements();
+    let is_missing = |name: &&(&str, &str)| gstreamer::ElementFactory::find(name.0).is_none();
+    Ok(Health {
+        version: gstreamer::version_string().to_string(),
+        elements: elements.len(),
+        missing: elements.iter().filter(is_missing).copied().collect(),
     })
 }
 

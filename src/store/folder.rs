@@ -34,6 +34,28 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io(folder, e))
 }
 
+/// The process that has the store in `folder` open for writing; `None` when nobody has.
+///
+/// # Errors
+/// `NotFound` or `Permission` for the lock file.
+pub(super) fn owner_pid(folder: &Path) -> Result<Option<i32>> {
+    let path = folder.join("lock");
+    let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(&path, e)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            file.read_to_string(&mut pid).map_err(|e| Error::io(&path, e))?;
+            Ok(pid.trim().parse().ok())
+        }
+        Err(TryLockError::Error(e)) => Err(Error::io(&path, e)),
+    }
+}
+
 impl FolderLock {
     /// Takes the lock or says, within half a second, who has it.
     pub(super) fn take(folder: &Path) -> Result<Self> {

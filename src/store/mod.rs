@@ -222,6 +222,14 @@ impl Drop for Store {
     }
 }
 
+/// The process that has the store in `folder` open for writing; `None` when nobody has.
+///
+/// # Errors
+/// `Permission` or `Io` for the lock file.
+pub fn owner_pid(folder: &Path) -> Result<Option<i32>> {
+    folder::owner_pid(folder)
+}
+
 /// JSON Schema of [`Event`], for `vantage schema event`.
 #[must_use]
 pub fn event_schema() -> serde_json::Value {

@@ -1,6 +1,7 @@
 //! What preprocessing is meant to compute, written the slow and obvious way in `f64`: each pixel to
 //! RGB with its nearest chroma sample, clamped; turned; resized bilinearly with half-pixel centres;
 //! padded, scaled and biased. Plus pictures to try it on.
+#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use vantage::frame::{
@@ -117,10 +118,10 @@ impl Picture {
             codes[2][i] = code(if raw { noise.unit() * top } else { centre + cr * chroma_span });
             differences[i] = (cb * 2.0 * (1.0 - kb), cr * 2.0 * (1.0 - kr));
         }
-        for i in 0..w * h {
+        for (i, luma) in codes[0].iter_mut().enumerate() {
             let (x, y) = (i % w, i / w);
             if content == Content::RawNoise {
-                codes[0][i] = code(noise.unit() * top);
+                *luma = code(noise.unit() * top);
                 continue;
             }
             // The luma values that make a real colour of this chroma, less a margin for rounding.
@@ -135,7 +136,7 @@ impl Picture {
                 }
                 _ => noise.unit(),
             };
-            codes[0][i] = code(black + luma_span * (low + (high - low).max(0.0) * share));
+            *luma = code(black + luma_span * (low + (high - low).max(0.0) * share));
         }
         let bytes = laid_out(format, &codes, w, cw, &mut noise);
         Self { size, format, colour, rotation, codes, chroma_width: cw, bytes }

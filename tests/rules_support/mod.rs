@@ -12,6 +12,9 @@ pub const PERSON: ClassId = ClassId(0);
 pub const CAR: ClassId = ClassId(1);
 pub const BIKE: ClassId = ClassId(2);
 
+/// A row of a truth table: what the track does, its corners (seconds, x, y), and the story it makes.
+pub type Row<'a> = (&'a str, &'a [(f64, f32, f32)], &'a str);
+
 fn p(x: f32, y: f32) -> NormPoint {
     NormPoint::new(x, y)
 }

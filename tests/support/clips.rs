@@ -1,6 +1,7 @@
 //! Test clips made on the spot: solid rectangles that move over dark grey, drawn by us and encoded by
 //! GStreamer. A colour threshold finds them again, and [`Scene::at`] says where they truly are.
-#![allow(dead_code)] // each test binary uses its part
+// Each test binary uses its part; helpers panic as tests do, and wait by the real clock.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::path::{Path, PathBuf};
 

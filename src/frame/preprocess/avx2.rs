@@ -1,7 +1,7 @@
 //! The kernels with AVX2 and FMA; same arithmetic as [`super::portable`], sample by sample.
 //!
-//! Pairs of samples are fetched with plain 32- and 64-bit loads instead of the gather instruction:
-//! measured faster on Zen 3, and Intel's gathers are slowed by the microcode fix for CVE-2022-40982.
+//! Pairs of samples are fetched with plain 32- and 64-bit loads rather than the gather instruction,
+//! which Intel's microcode fix for CVE-2022-40982 makes slow.
 
 use std::arch::x86_64::*;
 
@@ -157,6 +157,7 @@ pub(super) fn project(
         // SAFETY: `taps` comes from `columns`, whose indices are below the numbers of samples, and
         // the rows were checked above to hold one sample more than that.
         let y = unsafe { luma_lanes(luma, taps) };
+        #[allow(clippy::manual_map, reason = "Option::map lacks the features, so vectors would pass through memory")]
         let uv = match chroma {
             // SAFETY: as above.
             Some(chroma) => Some(unsafe { chroma_lanes(chroma, taps) }),
@@ -176,6 +177,12 @@ pub(super) fn project(
             }
         }
     }
+}
+
+/// [`portable::pack`], compiled for these instructions.
+#[target_feature(enable = "avx2")]
+pub(super) fn pack(levels: [&[f32]; 3], pixels: &mut [[u8; 3]]) {
+    portable::pack(levels, pixels);
 }
 
 /// Eight luma values, Q21.

@@ -30,16 +30,16 @@ impl Kernels {
             // SAFETY: `avx2` is only set where the processor has the features.
             return unsafe {
                 if deep {
-                    super::avx2::blend::<true>(rows, weight_q15, out)
+                    super::avx2::blend::<true>(rows, weight_q15, out);
                 } else {
-                    super::avx2::blend::<false>(rows, weight_q15, out)
+                    super::avx2::blend::<false>(rows, weight_q15, out);
                 }
             };
         }
         if deep {
-            portable::blend::<true>(rows, weight_q15, out)
+            portable::blend::<true>(rows, weight_q15, out);
         } else {
-            portable::blend::<false>(rows, weight_q15, out)
+            portable::blend::<false>(rows, weight_q15, out);
         }
     }
 
@@ -50,16 +50,16 @@ impl Kernels {
             // SAFETY: `avx2` is only set where the processor has the features.
             return unsafe {
                 if deep {
-                    super::avx2::blend_pair::<true>(u, v, weight_q15, out)
+                    super::avx2::blend_pair::<true>(u, v, weight_q15, out);
                 } else {
-                    super::avx2::blend_pair::<false>(u, v, weight_q15, out)
+                    super::avx2::blend_pair::<false>(u, v, weight_q15, out);
                 }
             };
         }
         if deep {
-            portable::blend_pair::<true>(u, v, weight_q15, out)
+            portable::blend_pair::<true>(u, v, weight_q15, out);
         } else {
-            portable::blend_pair::<false>(u, v, weight_q15, out)
+            portable::blend_pair::<false>(u, v, weight_q15, out);
         }
     }
 
@@ -78,5 +78,15 @@ impl Kernels {
             return unsafe { super::avx2::project(columns, luma, chroma, finish, out) };
         }
         portable::project(columns, luma, chroma, finish, out);
+    }
+
+    /// Rounds three rows of levels to interleaved bytes: see [`portable::pack`].
+    pub fn pack(self, levels: [&[f32]; 3], pixels: &mut [[u8; 3]]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            // SAFETY: `avx2` is only set where the processor has the features.
+            return unsafe { super::avx2::pack(levels, pixels) };
+        }
+        portable::pack(levels, pixels);
     }
 }

@@ -25,7 +25,7 @@ use super::planes::{PlaneFormat, Planes, Rotation, halved};
 use crate::base::{Error, ErrorKind, Result};
 use kernels::Kernels;
 use taps::{Plan, PlanKey, RowTap};
-use turn::turned_row;
+use turn::turn;
 
 /// Plans kept; a worker sees few picture sizes, so the oldest one goes when there are more.
 const MAX_PLANS: usize = 16;
@@ -130,9 +130,7 @@ impl Preprocessor {
             upright.resize(3 * area, 0.0);
             resize.all(&mut upright);
             for (plane, upright) in out.iter_mut().zip(upright.chunks_exact(area)) {
-                for y in 0..map.height {
-                    turned_row(upright, content, rotation, y, &mut plane[place(y)]);
-                }
+                turn(upright, content, rotation, &mut plane[place(0).start..], spec.width);
             }
         }
         self.upright = upright;
@@ -150,32 +148,25 @@ impl Preprocessor {
         }
         let rotation = planes.rotation();
         let content = rotation.turned(size);
-        // Half a level of bias, so that cutting the fraction off rounds.
-        let finish = planes.colour().channels(planes.format().depth()).map(|channel| {
-            let mut finish = Finish::new(channel, planes.format(), 1.0, 0.5);
-            finish.high = 255.0;
-            finish
-        });
+        let channels = planes.colour().channels(planes.format().depth());
+        let finish = channels.map(|channel| Finish::new(channel, planes.format(), 1.0, 0.0));
         let mut pixels = vec![[0_u8; 3]; content.0 * content.1];
         let mut rows = std::mem::take(&mut self.upright);
         rows.resize(3 * content.0, 0.0);
+        let kernels = self.kernels;
         let mut resize = self.resize(planes, content, finish);
         let (red, rest) = rows.split_at_mut(content.0);
         let (green, blue) = rest.split_at_mut(content.0);
         for (y, pixels) in pixels.chunks_exact_mut(content.0).enumerate() {
             resize.row(y, [red, green, blue]);
-            for (((pixel, red), green), blue) in pixels.iter_mut().zip(&*red).zip(&*green).zip(&*blue) {
-                *pixel = [*red as u8, *green as u8, *blue as u8];
-            }
+            kernels.pack([&*red, &*green, &*blue], pixels);
         }
         self.upright = rows;
         if rotation == Rotation::None {
             return Ok(pixels.into_flattened());
         }
         let mut turned = vec![[0_u8; 3]; size.0 * size.1];
-        for (y, row) in turned.chunks_exact_mut(size.0).enumerate() {
-            turned_row(&pixels, content, rotation, y, row);
-        }
+        turn(&pixels, content, rotation, &mut turned, size.0);
         Ok(turned.into_flattened())
     }
 

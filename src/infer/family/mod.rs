@@ -220,3 +220,6 @@ fn best(scores: &[f32]) -> (usize, f32) {
     }
     best
 }
+
+#[cfg(test)]
+mod tests;
