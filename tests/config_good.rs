@@ -20,7 +20,10 @@ fn every_default_is_filled_in() {
     assert_eq!(plan.inference.max_wait, Duration::from_millis(5));
     let model = &plan.models["default"];
     assert_eq!((model.path.as_path(), model.provider), (Path::new("/etc/vantage/m"), Provider::Cpu));
-    assert_eq!((model.score, model.nms, model.device, model.fp16, model.fallback_to_cpu), (None, None, 0, false, false));
+    assert_eq!(
+        (model.score, model.nms, model.device, model.fp16, model.fallback_to_cpu),
+        (None, None, 0, false, false)
+    );
     let camera = &plan.cameras[0];
     assert_eq!((camera.transport, camera.latency), (Transport::Tcp, Duration::from_millis(200)));
     assert_eq!((camera.rotate, camera.model.as_str()), (Rotation::None, "default"));

@@ -253,7 +253,8 @@ fn bound_threads(wanted: Option<usize>) -> Result<usize> {
 }
 
 fn stages_json(total: Duration, of: impl Fn(Stage) -> Duration, frames: u64) -> Value {
-    let per_frame = |cpu: Duration| json!({"cpu_ms_per_frame": rounded(cpu.as_secs_f64() * 1e3 / frames.max(1) as f64)});
+    let per_frame =
+        |cpu: Duration| json!({"cpu_ms_per_frame": rounded(cpu.as_secs_f64() * 1e3 / frames.max(1) as f64)});
     let mut stages: serde_json::Map<String, Value> =
         Stage::ALL.iter().map(|stage| (stage.as_str().to_owned(), per_frame(of(*stage)))).collect();
     let known: Duration = Stage::ALL.iter().map(|stage| of(*stage)).sum();

@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn password() -> Result<Secret> {
-    std::env::var("VANTAGE_CAMERA_PASSWORD").map(Secret::new).map_err(|_| {
-        Error::new(ErrorKind::Usage, "--user needs a password").help("set VANTAGE_CAMERA_PASSWORD")
-    })
+    std::env::var("VANTAGE_CAMERA_PASSWORD")
+        .map(Secret::new)
+        .map_err(|_| Error::new(ErrorKind::Usage, "--user needs a password").help("set VANTAGE_CAMERA_PASSWORD"))
 }

@@ -86,5 +86,6 @@ fn models_fit(plan: &Plan) -> Result<()> {
     if mistakes.is_empty() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Config, mistakes.join("\n       ")).help("--file-only checks the file without the models"))
+    Err(Error::new(ErrorKind::Config, mistakes.join("\n       "))
+        .help("--file-only checks the file without the models"))
 }

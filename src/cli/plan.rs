@@ -66,13 +66,10 @@ pub fn for_camera(url: &str, model: &ModelArguments) -> Result<Plan> {
         Some(path) => std::path::absolute(path).map_err(|e| Error::io(path, e))?,
         None => default_model()?,
     };
-    let mut plan =
-        Plan::for_camera_url(url, &path, model.family.as_deref(), model.provider()?, &folder, registry())?;
+    let mut plan = Plan::for_camera_url(url, &path, model.family.as_deref(), model.provider()?, &folder, registry())?;
     for entry in plan.models.values_mut() {
         entry.labels.clone_from(&model.labels);
-        for (given, name, slot) in
-            [(model.score, "--score", &mut entry.score), (model.nms, "--nms", &mut entry.nms)]
-        {
+        for (given, name, slot) in [(model.score, "--score", &mut entry.score), (model.nms, "--nms", &mut entry.nms)] {
             if let Some(share) = given {
                 if !(0.0..=1.0).contains(&share) {
                     return Err(Error::new(ErrorKind::Usage, format!("{name} {share} lies outside 0 to 1")));

@@ -53,8 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Location::HttpMjpeg(_) | Location::File(_) => None,
     };
     let failure = report.as_ref().and_then(|r| r.failure.clone());
-    let decoded = (failure.is_none() && !arguments.no_decode)
-        .then(|| decode_check(&location, credentials, look));
+    let decoded = (failure.is_none() && !arguments.no_decode).then(|| decode_check(&location, credentials, look));
     if arguments.json {
         say_json(&json!({"report": report, "decode": decoded}))?;
     } else {

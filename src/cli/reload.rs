@@ -44,9 +44,7 @@ pub fn forget(store: &Path) {
 pub fn answer(store: &Path, outcome: &Result<String>) {
     let answer = match outcome {
         Ok(message) => Answer { applied: true, message: message.clone(), help: None },
-        Err(error) => {
-            Answer { applied: false, message: error.to_string(), help: error.advice().map(str::to_owned) }
-        }
+        Err(error) => Answer { applied: false, message: error.to_string(), help: error.advice().map(str::to_owned) },
     };
     let (path, draft) = (store.join(ANSWER_FILE), store.join("reload.json.new"));
     let written = serde_json::to_vec(&answer)

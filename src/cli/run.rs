@@ -91,13 +91,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         },
     )?);
     reload::forget(&plan.store.path);
-    let output: Arc<dyn Output> =
-        Arc::new(StoreOutput::new(store.writer(), store.media(), Arc::clone(&clock), epoch)?);
+    let output: Arc<dyn Output> = Arc::new(StoreOutput::new(store.writer(), store.media(), Arc::clone(&clock), epoch)?);
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
     let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
-    let parts =
-        EngineParts { mode: Mode::live(), output, runtime, clock: Arc::clone(&clock), repeat: 1, every: 1 };
+    let parts = EngineParts { mode: Mode::live(), output, runtime, clock: Arc::clone(&clock), repeat: 1, every: 1 };
     let mut engine = Engine::start(plan, parts)?;
     let sink_stop = Stop::new();
     let dispatchers = sinks

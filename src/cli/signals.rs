@@ -20,9 +20,7 @@ impl Signals {
     pub fn listen(runtime: &tokio::runtime::Handle) -> Result<Self> {
         let signals = Self { stop: Stop::new(), reload: Arc::new(AtomicBool::new(false)) };
         let _inside = runtime.enter();
-        let watch = |kind| {
-            signal(kind).map_err(|e| Error::new(ErrorKind::Io, "cannot listen for signals").source(e))
-        };
+        let watch = |kind| signal(kind).map_err(|e| Error::new(ErrorKind::Io, "cannot listen for signals").source(e));
         let (mut term, mut int, mut hup) =
             (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?, watch(SignalKind::hangup())?);
         let (stop, reload) = (signals.stop.clone(), Arc::clone(&signals.reload));

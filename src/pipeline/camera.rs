@@ -228,10 +228,9 @@ fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
                 config::Scheme::Rtsp | config::Scheme::Rtsps => Location::Rtsp(url.clone()),
                 config::Scheme::Http | config::Scheme::Https => Location::HttpMjpeg(url.clone()),
             };
-            let credentials = credentials.as_ref().map(|c| crate::source::Credentials {
-                username: c.username.clone(),
-                password: c.password.clone(),
-            });
+            let credentials = credentials
+                .as_ref()
+                .map(|c| crate::source::Credentials { username: c.username.clone(), password: c.password.clone() });
             (location, credentials)
         }
     };

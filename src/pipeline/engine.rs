@@ -78,8 +78,7 @@ impl Engine {
             cameras: BTreeMap::new(),
             plan,
         };
-        let names: std::collections::BTreeSet<String> =
-            engine.plan.cameras.iter().map(|c| c.model.clone()).collect();
+        let names: std::collections::BTreeSet<String> = engine.plan.cameras.iter().map(|c| c.model.clone()).collect();
         for name in names {
             engine.need_lane(&name)?;
         }

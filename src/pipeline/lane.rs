@@ -163,7 +163,8 @@ impl Worker {
         let mut watch = Stopwatch::start(&stages);
         if let Some(max_age) = self.max_age {
             let now = self.clock.monotonic();
-            for late in batch.extract_if(.., |taken| now.saturating_duration_since(taken.item.frame.arrived) > max_age) {
+            for late in batch.extract_if(.., |taken| now.saturating_duration_since(taken.item.frame.arrived) > max_age)
+            {
                 deliver(late, Verdict::Expired);
             }
         }

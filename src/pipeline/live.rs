@@ -66,10 +66,8 @@ impl StoreOutput {
             .name("stills".to_owned())
             .spawn(move || {
                 for still in queue {
-                    let written = still
-                        .snapshot
-                        .encode(&still.overlays, QUALITY)
-                        .and_then(|jpeg| media.put(&still.name, &jpeg));
+                    let written =
+                        still.snapshot.encode(&still.overlays, QUALITY).and_then(|jpeg| media.put(&still.name, &jpeg));
                     if let Err(error) = written {
                         tracing::warn!(still = still.name, %error, "no still");
                     }

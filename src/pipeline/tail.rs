@@ -229,7 +229,11 @@ fn still_of(event: &Event, frame: &Frame) -> Option<Still> {
         }
     };
     let label = format!("{} {}", event.class.as_deref().unwrap_or("object"), event.rule);
-    Some(Still { name: format!("{}.jpg", event.id), snapshot, overlays: vec![Overlay { bbox, label: Some(label), colour: [255, 64, 32] }] })
+    Some(Still {
+        name: format!("{}.jpg", event.id),
+        snapshot,
+        overlays: vec![Overlay { bbox, label: Some(label), colour: [255, 64, 32] }],
+    })
 }
 
 /// The tracker's settings of a camera.

@@ -28,6 +28,8 @@ struct Codec {
     name: &'static str,
     parser: &'static str,
     decoder: &'static str,
+    /// Whether the guard reads it in Annex B form, one access unit per buffer.
+    annex_b: bool,
     /// RTP encoding name (RFC 6184, 7798, 2435, 6416) and its depayloader.
     rtp: (&'static str, &'static str),
 }
@@ -38,6 +40,7 @@ static CODECS: &[Codec] = &[
         name: "H.264",
         parser: "h264parse",
         decoder: "avdec_h264",
+        annex_b: true,
         rtp: ("H264", "rtph264depay"),
     },
     Codec {
@@ -45,6 +48,7 @@ static CODECS: &[Codec] = &[
         name: "H.265",
         parser: "h265parse",
         decoder: "avdec_h265",
+        annex_b: true,
         rtp: ("H265", "rtph265depay"),
     },
     Codec {
@@ -52,6 +56,7 @@ static CODECS: &[Codec] = &[
         name: "MJPEG",
         parser: "jpegparse",
         decoder: "avdec_mjpeg",
+        annex_b: false,
         rtp: ("JPEG", "rtpjpegdepay"),
     },
     Codec {
@@ -59,6 +64,7 @@ static CODECS: &[Codec] = &[
         name: "MPEG-4 Part 2",
         parser: "mpeg4videoparse",
         decoder: "avdec_mpeg4",
+        annex_b: false,
         rtp: ("MP4V-ES", "rtpmp4vdepay"),
     },
 ];
@@ -231,13 +237,12 @@ impl Graph {
     fn decode_chain(&self, codec: &Codec) -> Result<gst::Element> {
         let parser = make(codec.parser)?;
         let decoder = make(codec.decoder)?;
-        for (property, value) in [("max-threads", "1"), ("output-corrupt", "false"), ("qos", "false")] {
+        // One thread: frame threads would add a picture of delay each, and the guard hears the decoder's
+        // complaints on the streaming thread only.
+        for (property, value) in [("max-threads", "1"), ("qos", "false")] {
             if decoder.find_property(property).is_some() {
                 decoder.set_property_from_str(property, value);
             }
-        }
-        if parser.find_property("disable-passthrough").is_some() {
-            parser.set_property("disable-passthrough", true);
         }
         let sink = gst_app::AppSink::builder()
             .sync(false)
@@ -249,9 +254,14 @@ impl Graph {
             .build();
         let sink_element: &gst::Element = sink.upcast_ref();
         self.add(&[&parser, &decoder, sink_element])?;
-        link(&parser, &decoder)?;
+        let units = gst::Caps::builder(codec.caps);
+        let units =
+            if codec.annex_b { units.field("stream-format", "byte-stream").field("alignment", "au") } else { units };
+        parser
+            .link_filtered(&decoder, &units.build())
+            .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, codec.decoder)))?;
         link(&decoder, sink_element)?;
-        self.tap.watch_units(&static_pad(&parser, "src")?);
+        self.tap.watch_units(&static_pad(&decoder, "sink")?);
         let picture_pad = static_pad(sink_element, "sink")?;
         accept_padded_buffers(&picture_pad);
         self.tap.watch_tags(&picture_pad);

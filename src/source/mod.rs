@@ -11,7 +11,7 @@
 pub mod backoff;
 mod fault;
 mod graph;
-mod integrity;
+pub mod integrity;
 pub mod reach;
 mod run;
 pub mod sniff;

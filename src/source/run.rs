@@ -45,7 +45,11 @@ pub struct Outcome {
 pub fn run_once(parts: TapParts, transport: Transport, status: &StatusCell, stop: &Stop) -> Outcome {
     let clock = Arc::clone(&parts.clock);
     let settings = parts.settings.clone();
-    let tap = Tap::new(parts);
+    let base = parts.base;
+    let tap = match Tap::new(parts) {
+        Ok(tap) => tap,
+        Err(error) => return Outcome { result: Err(error), lived: Duration::ZERO, next_base: base },
+    };
     let started = clock.monotonic();
     let result = Graph::build(&settings, &tap, transport)
         .and_then(|graph| drive(&graph, &settings.location, clock.as_ref(), status, stop));

@@ -81,15 +81,17 @@ struct TapState {
 }
 
 struct Unit {
-    /// The time the decoder was given, which the picture brings back.
-    key: Option<u64>,
+    /// The guard's number, which the picture brings back.
+    number: u64,
+    /// The time the decoder was given.
+    pts_ns: Option<i64>,
     /// The place in display order of a stream without times.
     stamp_ns: Option<i64>,
     arrived: Instant,
 }
 
 impl Tap {
-    pub fn new(parts: TapParts) -> Arc<Self> {
+    pub fn new(parts: TapParts) -> Result<Arc<Self>> {
         let live = parts.settings.location.is_live();
         let (start, source) = match parts.settings.starts_at {
             Some(at) => (at, TimeSource::StartsAt),
@@ -98,7 +100,7 @@ impl Tap {
         let epoch = parts.clock.monotonic();
         let timeline = Timeline::new(parts.base, live);
         let rotation = parts.settings.rotate;
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             parts,
             live,
             epoch,
@@ -121,10 +123,10 @@ impl Tap {
                 rotation,
                 tagged: false,
                 layout: None,
-                guard: Guard::default(),
+                guard: Guard::new()?,
                 cpu_mark: Duration::ZERO,
             }),
-        })
+        }))
     }
 
     fn state(&self) -> MutexGuard<'_, TapState> {
@@ -306,21 +308,21 @@ impl Tap {
         } else {
             state.untimed = 0;
         }
-        let key = buffer.pts().or(buffer.dts()).map(gst::ClockTime::nseconds);
+        let pts_ns = buffer.pts().or(buffer.dts()).map(|pts| pts.nseconds() as i64);
         if self.live
-            && let Some(pts) = key
+            && let Some(pts) = pts_ns
         {
             let now = self.parts.clock.utc();
-            state.live_clock.arrival(pts as i64, now);
+            state.live_clock.arrival(pts, now);
         }
-        state.guard.unit(key, buffer);
+        let number = state.guard.unit(buffer);
         if state.waiting.len() == MOST_IN_DECODER {
             state.waiting.pop_front();
             let reason =
                 if self.pictures.load(Relaxed) == 0 { UnitDrop::BeforeKeyframe } else { UnitDrop::Undecodable };
             self.parts.account.units_dropped(reason, 1);
         }
-        state.waiting.push_back(Unit { key, stamp_ns, arrived });
+        state.waiting.push_back(Unit { number, pts_ns, stamp_ns, arrived });
     }
 
     /// Watches tags (rotation, date) that reach the appsink before the first picture.
@@ -385,16 +387,19 @@ impl Tap {
         self.parts.account.frame_decoded();
         let frame = {
             let mut state = self.state();
-            let key = buffer.pts().map(gst::ClockTime::nseconds);
-            let (arrived, stamp) = state.claim(key).unwrap_or((self.parts.clock.monotonic(), None));
+            let (number, decision) = state.guard.picture(&buffer);
+            let unit = state.claim(number);
             let seq = state.seq;
             state.seq += 1;
-            let corrupt_flag = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
-            if state.guard.picture(key, corrupt_flag, &buffer) == Decision::Drop {
+            if let Decision::Drop(reason) = decision {
+                tracing::debug!(camera = %self.parts.settings.camera, seq, reason, "damaged picture");
                 None
             } else {
+                let arrived = unit.as_ref().map_or_else(|| self.parts.clock.monotonic(), |unit| unit.arrived);
                 let arrived_ns = i64::try_from((arrived - self.epoch).as_nanos()).unwrap_or(i64::MAX);
-                let pts_ns = stamp.or(key.map(|k| k as i64)).unwrap_or(arrived_ns);
+                let stamp_ns = unit.as_ref().and_then(|unit| unit.stamp_ns);
+                let own_ns = buffer.pts().map(|pts| pts.nseconds() as i64);
+                let pts_ns = stamp_ns.or(own_ns).or(unit.and_then(|unit| unit.pts_ns)).unwrap_or(arrived_ns);
                 let place = state.timeline.place(pts_ns, arrived_ns);
                 if let Some(jump) = place.jump_ns {
                     tracing::warn!(camera = %self.parts.settings.camera, jump_ms = jump / 1_000_000, "the stream's clock jumped");
@@ -432,19 +437,18 @@ impl Tap {
 }
 
 impl TapState {
-    /// Finds the access unit of a decoded picture: by its time, else the oldest. For streams without
-    /// times pictures come in display order, so they get the smallest stamp there is.
-    fn claim(&mut self, key: Option<u64>) -> Option<(Instant, Option<i64>)> {
-        let index = key.and_then(|key| self.waiting.iter().position(|u| u.key == Some(key))).unwrap_or(0);
-        let stamp = self.waiting.iter().filter_map(|u| u.stamp_ns).min();
-        let unit = self.waiting.remove(index)?;
-        if let (Some(own), Some(least)) = (unit.stamp_ns, stamp)
-            && own != least
-            && let Some(other) = self.waiting.iter_mut().find(|u| u.stamp_ns == Some(least))
+    /// Takes out the access unit of a decoded picture: by its number, else the oldest. For streams
+    /// without times pictures come in display order, so each gets the smallest stamp there is.
+    fn claim(&mut self, number: Option<u64>) -> Option<Unit> {
+        let index = number.and_then(|n| self.waiting.iter().position(|unit| unit.number == n)).unwrap_or(0);
+        let least = self.waiting.iter().filter_map(|unit| unit.stamp_ns).min();
+        let mut unit = self.waiting.remove(index)?;
+        if unit.stamp_ns != least
+            && let Some(other) = self.waiting.iter_mut().find(|other| other.stamp_ns == least)
         {
-            other.stamp_ns = Some(own);
+            std::mem::swap(&mut other.stamp_ns, &mut unit.stamp_ns);
         }
-        Some((unit.arrived, stamp))
+        Some(unit)
     }
 
     fn layout(&mut self, caps: &gst::Caps, settings: &Settings) -> Result<(gst_video::VideoInfo, PictureLayout)> {
