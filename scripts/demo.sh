@@ -41,7 +41,8 @@ if [[ -n ${URL:-} && -n ${CLIP:-} ]]; then fail "CLIP and URL are both set; give
 
 # ---- What runs is stopped by its process id, however the script ends ----------------------------
 
-camera_pid= run_pid= sleep_pid= interrupted=false
+camera_pid='' run_pid='' sleep_pid='' interrupted=false
+# shellcheck disable=SC2317  # the trap calls it
 stop() { # PID
   if [[ -n $1 ]] && kill -TERM "$1" 2>/dev/null; then wait "$1" 2>/dev/null || true; fi
 }
@@ -55,7 +56,10 @@ if [[ -n ${VANTAGE_BIN:-} ]]; then
   VANTAGE=$VANTAGE_BIN
 else
   say "building the program (some minutes the first time)"
-  cargo build --release --locked --bin vantage || fail "the build failed (its message is above)" "is \`make setup\` done?"
+  cargo build --release --locked --bin vantage || {
+    $interrupted && exit 130
+    fail "the build failed (its message is above)" "is \`make setup\` done?"
+  }
   VANTAGE=${CARGO_TARGET_DIR:-target}/release/vantage
 fi
 $interrupted && exit 130
@@ -135,7 +139,7 @@ PYTHON
 
 if [[ -n ${CLIP:-} ]]; then
   # Its standard output is read until the address is there; the rest of what it says goes to the log.
-  "$VANTAGE" camera "$CLIP" --listen "127.0.0.1:$camera_port" >"$DEMO/camera.url" 2>"$DEMO/camera.log" 9>&- &
+  setsid "$VANTAGE" camera "$CLIP" --listen "127.0.0.1:$camera_port" >"$DEMO/camera.url" 2>"$DEMO/camera.log" 9>&- &
   camera_pid=$!
   for ((tenths = 0; ; tenths++)); do
     $interrupted && exit 130
@@ -184,7 +188,8 @@ YAML
 METRICS=http://127.0.0.1:$http_port/metrics
 say "pipeline: $PIPELINE; its log: $DEMO/run.log; metrics while it runs: $METRICS"
 if [[ -n ${DEMO_SECONDS:-} ]]; then say "events for $DEMO_SECONDS s:"; else say "events, until Ctrl-C:"; fi
-"$VANTAGE" run "$PIPELINE" 2>"$DEMO/run.log" 9>&- &
+# In a session of its own: Ctrl-C reaches this script alone, which then sends one signal, not two.
+setsid "$VANTAGE" run "$PIPELINE" 2>"$DEMO/run.log" 9>&- &
 run_pid=$!
 
 # Ends when the run does, when the time is over, or at a signal.
@@ -223,6 +228,10 @@ if [[ -d $STORE ]]; then
   "$VANTAGE" events --store "$STORE" --limit 10 || status=$((status ? status : $?))
   stills=$(find "$STORE/media" -type f 2>/dev/null | wc -l)
   say "stills: $stills, in $STORE/media"
+  if ((stills == 0 && status == 0)); then
+    say "no event; the end of $DEMO/run.log:"
+    tail -n 5 "$DEMO/run.log" >&2
+  fi
 fi
 if [[ -n $figures ]]; then say "metrics: $figures figures at $METRICS while it ran"; else say "metrics: $METRICS gave none"; fi
 exit "$status"
