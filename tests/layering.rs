@@ -2,6 +2,7 @@
 //!
 //! The layers are read from the table in `src/lib.rs`, which is the one place that states them. Paths are
 //! read from the text with comments and strings taken out, so a link in a doc comment is no dependency.
+#![allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -343,13 +344,12 @@ fn no_tracked_file_names_a_folder_of_somebodys_machine() {
     };
     // Put together here, so that this file does not contain them.
     let mut folders: Vec<String> = ["root", "Users"].iter().map(|name| format!("/{name}/")).collect();
-    folders.extend(std::env::var("HOME").ok().map(|home| format!("{home}/")).filter(|home| home.len() > 2));
-    // The top folder of this checkout, unless every machine has one of that name.
-    if let Some(top) = root().iter().nth(1).and_then(|top| top.to_str()) {
-        if !["home", "tmp", "usr", "opt", "var", "srv", "mnt", "run", "build", "data", "app", "src"].contains(&top) {
-            folders.push(format!("/{top}/"));
-        }
-    }
+    // The user's own folder and the top folder of this checkout, unless every machine has one of that name.
+    let common = ["home", "tmp", "usr", "opt", "var", "srv", "mnt", "run", "build", "data", "app", "src"];
+    let top = root().iter().nth(1).and_then(|top| top.to_str()).filter(|top| !common.contains(top));
+    folders.extend(top.map(|top| format!("/{top}/")));
+    let own = std::env::var("HOME").ok().filter(|own| own.matches('/').count() > 1);
+    folders.extend(own.map(|own| format!("{own}/")));
     let home = format!("/{}/", "home");
     let made_up = ["a", "user", "vantage", "me"];
     let begins_a_path = |text: &str, at: usize| {
