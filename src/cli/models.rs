@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::terminal::{say, say_json};
 use crate::base::time::SystemClock;
-use crate::base::{Clock, Error, Result};
+use crate::base::{Clock, Error, ErrorKind, Result};
+use crate::frame::{Colour, LetterboxMap, Matrix, Plane, PlaneFormat, Planes, Preprocessor, Range, Rotation};
 use crate::infer::{self, Detector, Model, ModelOptions};
+use crate::scene::NormBox;
 
 /// Arguments of `vantage models`.
 #[derive(Debug, Args)]
@@ -46,10 +48,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Loads a model and runs it on an empty picture.
+    /// Loads a model and runs it, on a picture of yours or an empty one.
     Test {
         /// Model folder or `.onnx` file.
         model: PathBuf,
+        /// A JPEG or PNG picture; the boxes found in it are printed.
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
         /// Model family, when the file does not tell it.
         #[arg(long, value_name = "NAME")]
         family: Option<String>,
@@ -69,8 +74,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Inspect { model, write, family, labels, json } => {
             inspect(&model, write, &ModelOptions { family, labels, ..ModelOptions::default() }, json)
         }
-        Command::Test { model, family, labels, json } => {
-            test(&model, &ModelOptions { family, labels, ..ModelOptions::default() }, json)
+        Command::Test { model, picture, family, labels, json } => {
+            test(&model, picture.as_deref(), &ModelOptions { family, labels, ..ModelOptions::default() }, json)
         }
     }
 }
@@ -142,10 +147,14 @@ fn described(report: &infer::Report) -> String {
     lines.join("\n")
 }
 
-fn test(path: &Path, options: &ModelOptions, as_json: bool) -> Result<ExitCode> {
+fn test(path: &Path, picture: Option<&Path>, options: &ModelOptions, as_json: bool) -> Result<ExitCode> {
     let runtime = infer::runtime::load(None)?;
     let model = Model::open(path, options)?;
     let mut detector = Detector::new(&model, options, runtime)?;
+    let map = match picture {
+        Some(file) => Some(load_picture(file, &mut detector)?),
+        None => None,
+    };
     let clock = SystemClock;
     let mut milliseconds = Vec::new();
     for _ in 0..20 {
@@ -155,9 +164,18 @@ fn test(path: &Path, options: &ModelOptions, as_json: bool) -> Result<ExitCode> 
     }
     milliseconds.sort_by(f64::total_cmp);
     let median = milliseconds.get(milliseconds.len() / 2).copied().unwrap_or(0.0);
+    let mut boxes = Vec::new();
+    if let Some(map) = map {
+        detector.decode(&[map], &mut boxes)?;
+    }
+    let boxes = boxes.pop().unwrap_or_default();
     if as_json {
+        let boxes: Vec<_> = boxes
+            .iter()
+            .map(|b| json!({"class": model.labels.name(b.class), "score": b.score, "bbox": b.bbox}))
+            .collect();
         say_json(&json!({
-            "model": model.name, "family": model.family, "provider": detector.provider().as_str(),
+            "boxes": boxes, "model": model.name, "family": model.family, "provider": detector.provider().as_str(),
             "runtime": runtime.version, "median_ms": median,
         }))?;
     } else {
@@ -168,6 +186,34 @@ fn test(path: &Path, options: &ModelOptions, as_json: bool) -> Result<ExitCode> 
             detector.provider().as_str(),
             runtime.version
         ))?;
+        for found in boxes {
+            let NormBox { x1, y1, x2, y2 } = found.bbox;
+            say(format!("  {:<14} {:.2}  {x1:.3} {y1:.3} {x2:.3} {y2:.3}", model.labels.name(found.class), found.score))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fills the detector's first row with a picture, by the same pass that frames take.
+fn load_picture(file: &Path, detector: &mut Detector) -> Result<LetterboxMap> {
+    let rgb = image::open(file)
+        .map_err(|e| Error::new(ErrorKind::Corrupt, format!("{}: {e}", file.display())).source(e))?
+        .to_rgb8();
+    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+    // Full-range BT.601, as in JPEG (JFIF 1.02), without subsampling: back to RGB loses a rounding only.
+    let mut planes = [const { Vec::new() }; 3];
+    for pixel in rgb.pixels() {
+        let [r, g, b] = pixel.0.map(f32::from);
+        let luma = 0.299 * r + 0.587 * g + 0.114 * b;
+        for (plane, value) in planes.iter_mut().zip([luma, (b - luma) / 1.772 + 128.0, (r - luma) / 1.402 + 128.0]) {
+            plane.push(value.round().clamp(0.0, 255.0) as u8);
+        }
+    }
+    let planes = planes.each_ref().map(|data| Plane { data, stride: width });
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
+    let planes = Planes::new((width, height), PlaneFormat::Y444, &planes, colour, Rotation::None)?;
+    let spec = detector.spec().clone();
+    let map = LetterboxMap::new((width, height), &spec);
+    Preprocessor::new().fill(&planes, &spec, &map, detector.input(0))?;
+    Ok(map)
 }

@@ -6,6 +6,7 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use ndarray::{Array4, Axis, s};
 use ort::ep;
 use ort::session::builder::{BuilderResult, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
@@ -36,8 +37,8 @@ pub struct Detector {
     session: Session,
     picture_name: String,
     picture_element: Element,
-    /// Rows of `spec.len()` floats.
-    input: Vec<f32>,
+    /// `[rows, 3, height, width]`.
+    input: Array4<f32>,
     /// The same as half floats, for graphs that take those.
     input_half: Vec<f16>,
     /// Width and height of the input, per row, for graphs that scale their boxes themselves.
@@ -97,7 +98,7 @@ impl Detector {
             picture_name: picture.name.clone(),
             picture_element: picture.element,
             session,
-            input: Vec::new(),
+            input: Array4::zeros((0, 3, model.spec.height, model.spec.width)),
             input_half: Vec::new(),
             sizes,
             outputs: Vec::with_capacity(model.graph.outputs.len()),
@@ -115,7 +116,9 @@ impl Detector {
             Batch::Fixed(rows) => rows,
             Batch::Dynamic => max_batch.max(1),
         };
-        self.input.resize(rows * self.spec.len(), 0.0);
+        if rows != self.rows() {
+            self.input = Array4::zeros((rows, 3, self.spec.height, self.spec.width));
+        }
         if self.picture_element == Element::F16 {
             self.input_half.resize(self.input.len(), f16::ZERO);
         }
@@ -129,7 +132,7 @@ impl Detector {
     /// Rows that fit into one batch.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.input.len() / self.spec.len().max(1)
+        self.input.len_of(Axis(0))
     }
 
     /// What a row must look like.
@@ -147,7 +150,8 @@ impl Detector {
     /// Row `row` of the input: `spec().len()` floats, `[3, height, width]`; empty when there is no
     /// such row. Its content is kept until it is overwritten.
     pub fn input(&mut self, row: usize) -> &mut [f32] {
-        self.input.chunks_exact_mut(self.spec.len().max(1)).nth(row).unwrap_or_default()
+        let rows = self.input.as_slice_mut().unwrap_or_default();
+        rows.chunks_exact_mut(self.spec.len().max(1)).nth(row).unwrap_or_default()
     }
 
     /// Runs the first `rows` rows.
@@ -178,10 +182,10 @@ impl Detector {
         let shape = [rows, 3, self.spec.height, self.spec.width];
         let picture: SessionInputValue<'_> = if self.picture_element == Element::F16 {
             let half = self.input_half.get_mut(..len).unwrap_or_default();
-            half.convert_from_f32_slice(self.input.get(..len).unwrap_or_default());
+            half.convert_from_f32_slice(self.input.as_slice().and_then(|all| all.get(..len)).unwrap_or_default());
             TensorRef::from_array_view((shape, &*half))?.into()
         } else {
-            TensorRef::from_array_view((shape, self.input.get(..len).unwrap_or_default()))?.into()
+            TensorRef::from_array_view(self.input.slice(s![..rows, .., .., ..]))?.into()
         };
         let results = match &self.sizes {
             Some(sizes) => {
