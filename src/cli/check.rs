@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::terminal::{say, say_json};
 use crate::base::{Error, ErrorKind, Result};
@@ -48,8 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         models_fit(&loaded.plan)?;
     }
     if arguments.json {
-        let warnings: Vec<_> = loaded.warnings.iter().map(config::Diagnostic::to_json).collect();
-        say_json(&warnings)?;
+        let diagnostics: Vec<_> = loaded.warnings.iter().map(config::Diagnostic::to_json).collect();
+        say_json(&json!({"ok": true, "errors": 0, "diagnostics": diagnostics}))?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = &loaded.plan;

@@ -188,7 +188,11 @@ fn test(path: &Path, picture: Option<&Path>, options: &ModelOptions, as_json: bo
         ))?;
         for found in boxes {
             let NormBox { x1, y1, x2, y2 } = found.bbox;
-            say(format!("  {:<14} {:.2}  {x1:.3} {y1:.3} {x2:.3} {y2:.3}", model.labels.name(found.class), found.score))?;
+            say(format!(
+                "  {:<14} {:.2}  {x1:.3} {y1:.3} {x2:.3} {y2:.3}",
+                model.labels.name(found.class),
+                found.score
+            ))?;
         }
     }
     Ok(ExitCode::SUCCESS)

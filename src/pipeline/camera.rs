@@ -269,7 +269,7 @@ fn fingerprint(path: &std::path::Path) -> Result<String> {
     use sha2::{Digest, Sha256};
     use std::io::{Read, Seek, SeekFrom};
     const SAMPLE: u64 = 256 * 1024;
-    let io = |e| Error::io(path, e);
+    let io = |e| Error::io(path, e).help("check the path of the recording");
     let mut file = std::fs::File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let mut hash = Sha256::new();

@@ -23,6 +23,9 @@ impl FaultCell {
     }
 }
 
+/// How the refusal of a transport reads; the supervisor tries the other one then.
+pub const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
+
 /// What an error message on the bus means.
 pub fn from_bus(location: &Location, message: &gst::message::Error) -> Error {
     let error = message.error();
@@ -59,7 +62,7 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
             ),
             _ if says("461") || says("Unsupported Transport") || says("unsupported transport") => (
                 ErrorKind::Unsupported,
-                "the server refuses this transport (461)".to_owned(),
+                TRANSPORT_REFUSED.to_owned(),
                 "set `transport: udp`, or `transport: auto` to try both",
             ),
             R::NoSpaceLeft => (ErrorKind::DiskFull, error.message().to_owned(), ""),
@@ -72,6 +75,12 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
     if let Some(stream) = error.kind::<gst::StreamError>() {
         use gst::StreamError as S;
         return match stream {
+            // rtspsrc's words after SETUP was refused for the one protocol it was allowed.
+            _ if says("allow more transport protocols") => (
+                ErrorKind::Unsupported,
+                TRANSPORT_REFUSED.to_owned(),
+                "set `transport: udp`, or `transport: auto` to try both",
+            ),
             S::CodecNotFound | S::TypeNotFound | S::Format => (
                 ErrorKind::Unsupported,
                 format!("the stream is not handled: {}", error.message()),

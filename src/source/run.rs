@@ -18,6 +18,8 @@ const DIAL_LIMIT: Duration = Duration::from_secs(10);
 const STALL_LIMIT: Duration = Duration::from_millis(2500);
 /// Access units without a single picture for this long: the stream cannot be decoded.
 const PICTURE_LIMIT: Duration = Duration::from_secs(15);
+/// How long a live graph may take to stop before the camera goes on without it.
+const STOP_PATIENCE: Duration = Duration::from_millis(700);
 /// How often the bus is looked at besides messages.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -71,7 +73,7 @@ fn nothing_came(location: &Location, tap: &Tap, units: u64) -> Error {
 
 fn drive(graph: &Graph, location: &Location, clock: &dyn Clock, status: &StatusCell, stop: &Stop) -> Result<End> {
     let bus = graph.pipeline.bus().ok_or_else(|| Error::new(ErrorKind::Internal, "a pipeline without a bus"))?;
-    let _ended = ToNull(&graph.pipeline);
+    let _ended = Ending { pipeline: &graph.pipeline, live: location.is_live() };
     let started = clock.monotonic();
     if graph.pipeline.set_state(gst::State::Playing).is_err() {
         let error = bus.timed_pop_filtered(gst::ClockTime::from_mseconds(100), &[gst::MessageType::Error]).and_then(
@@ -148,12 +150,35 @@ fn check_silence(graph: &Graph, location: &Location, running: Duration, units: u
 }
 
 /// Ends the graph however the run ends.
-struct ToNull<'a>(&'a gst::Pipeline);
+struct Ending<'a> {
+    pipeline: &'a gst::Pipeline,
+    live: bool,
+}
 
-impl Drop for ToNull<'_> {
+impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        if self.0.set_state(gst::State::Null).is_err() {
-            tracing::warn!("a graph did not stop");
+        if !self.live {
+            to_null(self.pipeline);
+            return;
         }
+        // A server that trickles can hold `rtspsrc` up while it stops. The camera goes on without that
+        // graph, which ends on a thread of its own when it can.
+        let (done, ended) = crossbeam_channel::bounded::<()>(1);
+        let pipeline = self.pipeline.clone();
+        let thread = std::thread::Builder::new().name("graph-end".to_owned()).spawn(move || {
+            to_null(&pipeline);
+            drop(done);
+        });
+        if thread.is_err() {
+            to_null(self.pipeline);
+        } else if ended.recv_timeout(STOP_PATIENCE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            tracing::warn!("a graph takes long to stop; going on without it");
+        }
+    }
+}
+
+fn to_null(pipeline: &gst::Pipeline) {
+    if pipeline.set_state(gst::State::Null).is_err() {
+        tracing::warn!("a graph did not stop");
     }
 }

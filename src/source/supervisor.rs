@@ -157,11 +157,15 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
             }
             Some(error) => say(parts, state_after(error, outcome.lived), error),
         }
-        let refused_transport = error.as_ref().is_some_and(|e| e.to_string().contains("(461)"));
-        if parts.settings.transport == Transport::Auto && outcome.lived.is_zero() && refused_transport {
-            transport = if transport == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
+        let refused = error.as_ref().is_some_and(|e| e.to_string().contains(super::fault::TRANSPORT_REFUSED));
+        if parts.settings.transport == Transport::Auto && refused {
+            let before = transport;
+            transport = if before == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
             tracing::info!(camera = %parts.settings.camera, ?transport, "trying the other transport");
-            continue;
+            // At once after TCP; when UDP was refused too, the back-off below decides.
+            if before == Transport::Tcp {
+                continue;
+            }
         }
         match backoff.after(outcome.lived, error.as_ref().map(Error::kind), jitter.next()) {
             Next::Dial(pause) | Next::WaitForSecret(pause) => {

@@ -9,7 +9,18 @@ fn the_report_is_complete_and_adds_up() {
     let (clip, model) = (clip.to_str().unwrap().to_owned(), tiny().to_str().unwrap().to_owned());
     let mot = folder.path().join("tracks.txt");
     let said = run(&[
-        "bench", &clip, "--model", &model, "--json", "--threads", "2", "--streams", "2", "--loop", "2", "--mot",
+        "bench",
+        &clip,
+        "--model",
+        &model,
+        "--json",
+        "--threads",
+        "2",
+        "--streams",
+        "2",
+        "--loop",
+        "2",
+        "--mot",
         mot.to_str().unwrap(),
     ])
     .ok();

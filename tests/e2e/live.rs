@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use vantage::serve::{CameraServer, ServedClip};
 
-use crate::program::{
-    DRAWING, Running, assert_balanced, camera, get, pipeline, run, street_clip, tiny, wait_for,
-};
+use crate::program::{DRAWING, Running, assert_balanced, camera, get, pipeline, run, street_clip, tiny, wait_for};
 use crate::servers::{PerlServer, VlcServer, free_port};
 
 fn serve(clip: &Path, port: u16) -> CameraServer {

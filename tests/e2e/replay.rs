@@ -36,7 +36,7 @@ fn twice_the_same_bytes_and_every_frame_accounted_for() {
         // The car's anchor is at the middle after half of the clip.
         let at = crossings[0]["media_time"].as_i64().unwrap() as f64 * 1e-9;
         assert!((1.7..2.6).contains(&at), "{at}");
-        assert!(crossings[0]["time"]["utc"].as_str().unwrap().starts_with("1970-01-01T00:00:0"), "no date: the epoch");
+        assert_eq!(crossings[0]["time"]["source"], "container", "the muxer wrote its date");
         let dwell: Vec<_> = of("zone_dwell");
         assert!(dwell.iter().any(|e| e["phase"] == "start" && e["class"] == "person"), "{dwell:?}");
         assert!(dwell.iter().any(|e| e["phase"] == "end"), "what is open ends with the footage");
@@ -126,8 +126,7 @@ fn stills_show_the_event() {
     let clip = street_clip(folder.path(), "street", 3.0);
     let file = pipeline(folder.path(), "", &[("a", clip.to_str().unwrap())]);
     let stills = folder.path().join("stills");
-    let said =
-        run(&["replay", file.to_str().unwrap(), "--stills", stills.to_str().unwrap()]).ok();
+    let said = run(&["replay", file.to_str().unwrap(), "--stills", stills.to_str().unwrap()]).ok();
     let crossing = said.lines().into_iter().find(|e| e["kind"] == "line_crossing").unwrap();
     let picture = wait_for("still", 5, || image::open(stills.join(crossing["still"].as_str()?)).ok()).to_rgb8();
     assert_eq!((picture.width(), picture.height()), (320, 180));

@@ -72,7 +72,9 @@ impl Guard {
             .iter_meta::<gst::ReferenceTimestampMeta>()
             .find(|meta| *meta.reference() == *self.mark)
             .map(|meta| meta.timestamp().nseconds());
-        (number, self.gate.picture(number))
+        // The MPEG-4 decoder regroups packed frames and loses the mark: judge by the newest access unit.
+        let judged = if matches!(self.inspector, Inspector::Flags) { number.or(Some(self.number)) } else { number };
+        (number, self.gate.picture(judged))
     }
 
     /// What the decoder said since the last call is about the access unit that it got last.
