@@ -1,4 +1,6 @@
 //! Time of one observed frame, by the number of objects in it: `cargo bench --bench tracker`.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //!
 //! `§` marks, in the text, where each mistake must be reported; the marks in file order match the expected
 //! (message, help) fragments in file order, and there must be no other diagnostic.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 mod config_support;
 

@@ -1,4 +1,6 @@
 //! Good pipeline files: defaults, paths, hash, difference, schema, and the example that ships.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 mod config_support;
 

@@ -1,4 +1,6 @@
 //! A canary password is put everywhere a password can be, rightly and wrongly; nothing that is shown may hold it.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 mod config_support;
 

@@ -1,5 +1,7 @@
 //! Real models against reference boxes and average precisions made by an independent implementation.
 //! Needs ONNX Runtime and the shared data folder (`VANTAGE_SHARED`); says so and passes without them.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 #[path = "support/average_precision.rs"]
 mod average_precision;

@@ -1,5 +1,7 @@
 //! The tiny model and its variants, through the public API. Needs ONNX Runtime; says so and passes
 //! without it.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 #[path = "support/opencv.rs"]
 mod opencv;

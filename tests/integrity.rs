@@ -1,5 +1,7 @@
 //! No damaged picture passes, and every clean one does: the inspectors, the decoder's log and the gate,
 //! wired around real decoders. Also the example of that wiring.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

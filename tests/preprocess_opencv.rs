@@ -1,4 +1,6 @@
 //! Beside OpenCV itself, on files that `tests/peers/opencv_letterbox.py` wrote; skipped without them.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 use std::path::PathBuf;
 

@@ -1,6 +1,8 @@
 //! The frame ring on loom: every interleaving of small programs keeps its invariants.
 //!
 //! The ring's source is included as it is; only its `sync` module is loom's.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 mod sync {
     pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -2,6 +2,8 @@
 //!
 //! Needs the shared MOT data (`VANTAGE_SHARED`, default `../shared`); without it those tests say so and pass.
 //! `cargo test --test track_scores -- --nocapture` prints the tables of docs/tracking.md.
+// Tests panic when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
 #[path = "support/mot.rs"]
 mod mot;

@@ -95,7 +95,7 @@ fn media(findings: &mut Vec<Finding>) {
 fn runtime(findings: &mut Vec<Finding>) {
     match crate::infer::runtime::load(None) {
         Ok(runtime) => {
-            findings.push(Finding::ok(format!("ONNX Runtime {} ({})", runtime.version, runtime.path.display())))
+            findings.push(Finding::ok(format!("ONNX Runtime {} ({})", runtime.version, runtime.path.display())));
         }
         Err(error) => findings.push(Finding::fail(error.to_string(), error.advice().unwrap_or("make setup"))),
     }

@@ -295,6 +295,8 @@ fn builder(options: &ModelOptions, provider: &Provider, runtime: &Runtime) -> Re
     configured(builder, options, provider).map_err(|error| error.to_string())
 }
 
+// The large error hands the builder back; that is ort's way.
+#[allow(clippy::result_large_err)]
 fn configured(builder: SessionBuilder, options: &ModelOptions, provider: &Provider) -> BuilderResult {
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::All)?

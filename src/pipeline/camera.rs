@@ -165,7 +165,7 @@ impl Sampler {
     }
 
     fn wants(&self, frame: &Frame) -> bool {
-        if frame.seq.0 % self.every != 0 {
+        if !frame.seq.0.is_multiple_of(self.every) {
             return false;
         }
         let Some(step) = self.step_ns.filter(|step| *step > 0) else { return true };

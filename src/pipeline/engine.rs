@@ -146,7 +146,7 @@ impl Engine {
             .needs_restart
             .iter()
             .map(String::as_str)
-            .filter(|section| !section.strip_prefix("models.").is_some_and(|name| !self.lanes.contains_key(name)))
+            .filter(|section| section.strip_prefix("models.").is_none_or(|name| self.lanes.contains_key(name)))
             .collect();
         if !fixed.is_empty() {
             return Err(Error::new(
