@@ -282,18 +282,20 @@ fn formats() -> impl Iterator<Item = gst_video::VideoFormat> {
     Picture::FORMATS.iter().map(|name| gst_video::VideoFormat::from_string(name))
 }
 
-/// Tells the decoder that rows may be padded (`GstVideoMeta`): it then decodes straight into the buffer
-/// that we get, instead of copying every picture into a packed one.
+/// Tells the decoder that rows and edges may be padded: it then decodes straight into the buffer that we
+/// get. gst-libav copies every picture unless downstream takes `GstVideoMeta` and offers a pool whose
+/// buffers it may align; an appsink by itself offers neither.
 fn accept_padded_buffers(pad: &gst::Pad) {
     pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
         let Some(query) = info.query_mut() else { return gst::PadProbeReturn::Ok };
-        match query.view_mut() {
-            gst::QueryViewMut::Allocation(allocation) => {
-                allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
-                gst::PadProbeReturn::Handled
-            }
-            _ => gst::PadProbeReturn::Ok,
+        let gst::QueryViewMut::Allocation(allocation) = query.view_mut() else { return gst::PadProbeReturn::Ok };
+        allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+        let (caps, _) = allocation.get();
+        if let Some(picture) = caps.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()) {
+            let size = u32::try_from(picture.size()).unwrap_or(u32::MAX);
+            allocation.add_allocation_pool(Some(&gst_video::VideoBufferPool::new()), size, 0, 0);
         }
+        gst::PadProbeReturn::Handled
     });
 }
 
