@@ -1,5 +1,7 @@
 //! What is refused when a model is opened, and with which reason; what is recognised, and what is not.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/onnx.rs"]
 mod onnx;
 

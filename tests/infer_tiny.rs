@@ -1,6 +1,8 @@
 //! The tiny model and its variants, through the public API. Needs ONNX Runtime; says so and passes
 //! without it.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/opencv.rs"]
 mod opencv;
 
@@ -47,7 +49,10 @@ const RED: [u8; 3] = [255, 0, 0];
 const GREEN: [u8; 3] = [0, 255, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 
-fn scene(rectangles: &[((usize, usize, usize, usize), [u8; 3])]) -> Picture {
+/// Left, top, width, height in pixels, and a colour.
+type Rectangle = ((usize, usize, usize, usize), [u8; 3]);
+
+fn scene(rectangles: &[Rectangle]) -> Picture {
     let mut picture = Picture::plain(288, 160, [40, 40, 40]);
     for &(place, colour) in rectangles {
         picture.fill(place, colour);

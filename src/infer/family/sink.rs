@@ -48,7 +48,7 @@ impl<'a> Sink<'a> {
     /// Whether a score is worth decoding a box for. NaN passes, to be counted by [`Self::push`].
     #[must_use]
     pub fn passes(&self, score: f32) -> bool {
-        !(score < self.threshold)
+        score >= self.threshold || score.is_nan()
     }
 
     /// The score threshold.

@@ -106,7 +106,7 @@ pub fn from_float(value: f32) -> usize {
 }
 
 fn split<T>(data: &[T], row: Row) -> Option<&[T]> {
-    if row.of == 0 || data.len() % row.of != 0 {
+    if row.of == 0 || !data.len().is_multiple_of(row.of) {
         return None;
     }
     let len = data.len() / row.of;
