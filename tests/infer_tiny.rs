@@ -188,3 +188,10 @@ fn the_runtime_refuses_what_only_looks_like_a_model() {
     let error = Detector::new(&model, &options, runtime).unwrap_err();
     assert!(error.to_string().contains("changed"), "{error}");
 }
+
+#[test]
+fn a_detector_can_move_to_its_lane_s_thread() {
+    fn sendable<T: Send>() {}
+    sendable::<Detector>();
+    sendable::<Model>();
+}
