@@ -3,6 +3,8 @@
 // Tests panic when something is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/opencv.rs"]
 mod opencv;
 
@@ -49,7 +51,10 @@ const RED: [u8; 3] = [255, 0, 0];
 const GREEN: [u8; 3] = [0, 255, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 
-fn scene(rectangles: &[((usize, usize, usize, usize), [u8; 3])]) -> Picture {
+/// Left, top, width, height in pixels, and a colour.
+type Rectangle = ((usize, usize, usize, usize), [u8; 3]);
+
+fn scene(rectangles: &[Rectangle]) -> Picture {
     let mut picture = Picture::plain(288, 160, [40, 40, 40]);
     for &(place, colour) in rectangles {
         picture.fill(place, colour);
@@ -184,4 +189,11 @@ fn the_runtime_refuses_what_only_looks_like_a_model() {
     std::fs::write(&path, bytes).unwrap();
     let error = Detector::new(&model, &options, runtime).unwrap_err();
     assert!(error.to_string().contains("changed"), "{error}");
+}
+
+#[test]
+fn a_detector_can_move_to_its_lane_s_thread() {
+    fn sendable<T: Send>() {}
+    sendable::<Detector>();
+    sendable::<Model>();
 }

@@ -23,5 +23,6 @@ pub use family::DecodeStats;
 pub use inspect::{Report, inspect, write_model_yaml};
 pub use manifest::{Input, Thresholds};
 pub use model::{Batch, Model};
+pub use nms::Candidate;
 pub use options::{ModelOptions, Provider};
 pub use runtime::Runtime;

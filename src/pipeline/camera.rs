@@ -61,7 +61,11 @@ impl Camera {
         let rules = rules(&plan, &scene(16.0 / 9.0)).map_err(context)?;
         let settings = settings(&plan, shared.repeat);
         let footage = match settings.location.path() {
-            Some(path) => fingerprint(path).map_err(context)?,
+            Some(path) => {
+            // Says what is wrong with the file in its own words before anything reads it.
+            crate::source::sniff::container(path).map_err(context)?;
+            fingerprint(path).map_err(context)?
+        }
             None => shared.start_name.clone(),
         };
         let account = Arc::new(Account::default());

@@ -60,8 +60,7 @@ impl Picture {
                 for c in 0..3 {
                     let at = |x: usize, y: usize| i32::from(self.rgb[3 * (y * self.width + x) + c]);
                     let row = |y: usize| (at(x0, y) * a0 + at(x1, y) * a1) >> 4;
-                    let sum = ((b0 * row(y0)) >> 16) + ((b1 * row(y1)) >> 16);
-                    rgb.push(((sum + 2) >> 2).clamp(0, 255) as u8);
+                    rgb.push(((((b0 * row(y0)) >> 16) + ((b1 * row(y1)) >> 16) + 2) >> 2).clamp(0, 255) as u8);
                 }
             }
         }
