@@ -62,10 +62,10 @@ impl Camera {
         let settings = settings(&plan, shared.repeat);
         let footage = match settings.location.path() {
             Some(path) => {
-            // Says what is wrong with the file in its own words before anything reads it.
-            crate::source::sniff::container(path).map_err(context)?;
-            fingerprint(path).map_err(context)?
-        }
+                // Says what is wrong with the file in its own words before anything reads it.
+                crate::source::sniff::container(path).map_err(context)?;
+                fingerprint(path).map_err(context)?
+            }
             None => shared.start_name.clone(),
         };
         let account = Arc::new(Account::default());

@@ -23,8 +23,8 @@ impl FaultCell {
     }
 }
 
-/// How the refusal of a transport reads; the supervisor tries the other one then.
-pub const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
+/// How the refusal of a transport reads.
+const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
 
 /// What an error message on the bus means.
 pub fn from_bus(location: &Location, message: &gst::message::Error) -> Error {

@@ -157,8 +157,10 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
             }
             Some(error) => say(parts, state_after(error, outcome.lived), error),
         }
-        let refused = error.as_ref().is_some_and(|e| e.to_string().contains(super::fault::TRANSPORT_REFUSED));
-        if parts.settings.transport == Transport::Auto && refused {
+        if parts.settings.transport == Transport::Auto
+            && outcome.lived.is_zero()
+            && error.as_ref().is_some_and(may_be_the_transport)
+        {
             let before = transport;
             transport = if before == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
             tracing::info!(camera = %parts.settings.camera, ?transport, "trying the other transport");
@@ -182,6 +184,12 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
         }
         parts.status.set(State::Connecting, "", clock);
     }
+}
+
+/// Whether another transport may help. Servers should refuse one by 461, but some say 400, and behind a
+/// firewall nothing is said at all; what is no question of transport is excluded instead.
+fn may_be_the_transport(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Auth | ErrorKind::NotFound | ErrorKind::Missing)
 }
 
 fn attempt(parts: &SupervisorParts, run: RunId, base: MediaTime, transport: Transport, stop: &Stop) -> Outcome {

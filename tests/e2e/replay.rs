@@ -68,7 +68,7 @@ fn every_codec_and_container_gives_the_same_crossing() {
         let file = pipeline(folder.path(), "", &[("a", clip.to_str().unwrap())]);
         let said = run(&["replay", "--report", file.to_str().unwrap()]).ok();
         let crossings = said.lines().iter().filter(|e| e["kind"] == "line_crossing").count();
-        assert_eq!(crossings, 1, "{name}: {}", said.stdout);
+        assert_eq!(crossings, 1, "{name}: {}{}", said.stdout, said.stderr);
         let report = &reports(&said.stderr)[0];
         assert_balanced(&report["accounting"]);
         assert_eq!(report["accounting"]["frames"]["dropped"]["corrupt"], 0, "{name}: {report}");
