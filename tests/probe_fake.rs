@@ -354,7 +354,7 @@ fn descriptions_of_real_cameras() {
             "rtsp://192.168.5.106:554/Streaming/Channels/101/trackID=1?transportmode=unicast&profile=Profile_1",
             1,
         ),
-        ("ipcam_describe.txt", &h264, (640, 480), "OWN/trackID=1", 0),
+        ("ipcam_describe.txt", &h264, (1280, 960), "OWN/trackID=1", 0),
         ("reolink_describe.txt", &h264, (2560, 1440), "rtsp://192.168.5.206/h264Preview_01_main/trackID=1", 1),
         (
             "reolink_describe_control_first.txt",
