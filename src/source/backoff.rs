@@ -10,10 +10,8 @@ pub const FIRST: Duration = Duration::from_millis(500);
 pub const LONGEST: Duration = Duration::from_secs(30);
 /// A run that lived this long resets the back-off.
 pub const GOOD_RUN: Duration = Duration::from_secs(60);
-/// Pause after the second refusal of the same credentials: cameras lock accounts.
+/// Pause after refused credentials: cameras lock accounts. One dial already tries them twice.
 pub const AFTER_REFUSALS: Duration = Duration::from_secs(300);
-/// Refusals of credentials before the long pause.
-pub const REFUSALS: u32 = 2;
 
 /// What the supervisor does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +28,6 @@ pub enum Next {
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
     failures: u32,
-    refusals: u32,
 }
 
 impl Backoff {
@@ -41,15 +38,9 @@ impl Backoff {
             self.failures = 0;
         }
         if error == Some(ErrorKind::Auth) {
-            self.refusals += 1;
-            if self.refusals >= REFUSALS {
-                self.refusals = 0;
-                self.failures = 0;
-                return Next::WaitForSecret(AFTER_REFUSALS);
-            }
-            return Next::Dial(FIRST);
+            self.failures = 0;
+            return Next::WaitForSecret(AFTER_REFUSALS);
         }
-        self.refusals = 0;
         if error == Some(ErrorKind::Unreachable) {
             return Next::Knock;
         }
@@ -94,10 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn two_refusals_then_five_minutes_then_two_again() {
+    fn refused_credentials_wait_for_minutes() {
         let wait = Next::WaitForSecret(AFTER_REFUSALS);
-        let dial = Next::Dial(FIRST);
-        assert_eq!(pauses(Duration::ZERO, Some(ErrorKind::Auth), 4), [dial, wait, dial, wait]);
+        assert_eq!(pauses(Duration::ZERO, Some(ErrorKind::Auth), 2), [wait, wait]);
     }
 
     #[test]

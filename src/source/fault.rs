@@ -23,6 +23,12 @@ impl FaultCell {
     }
 }
 
+/// The camera went on asking for credentials.
+pub fn refused_credentials() -> Error {
+    Error::new(ErrorKind::Auth, "the camera refused the credentials (401)")
+        .help("check username and password; `vantage probe URL` tells which scheme the camera asks for")
+}
+
 /// How the refusal of a transport reads.
 const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
 

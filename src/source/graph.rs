@@ -60,6 +60,14 @@ static CODECS: &[Codec] = &[
         rtp: ("JPEG", "rtpjpegdepay"),
     },
     Codec {
+        caps: "video/x-divx",
+        name: "MPEG-4 Part 2 (DivX)",
+        parser: "mpeg4videoparse",
+        decoder: "avdec_mpeg4",
+        annex_b: false,
+        rtp: ("", "rtpmp4vdepay"),
+    },
+    Codec {
         caps: "video/mpeg",
         name: "MPEG-4 Part 2",
         parser: "mpeg4videoparse",
@@ -182,6 +190,17 @@ impl Graph {
             let caps = args.get(2).and_then(|v| v.get::<gst::Caps>().ok());
             Some(caps.is_some_and(|caps| tap.offer(&rtp_stream(&caps))).to_value())
         });
+        // rtspsrc answers one challenge after the other with the same password, eight times in a dial: cameras
+        // lock accounts for less. OPTIONS, DESCRIBE, an answer and one stale nonce make four requests.
+        let (tap, sent) = (Arc::clone(&self.tap), std::sync::atomic::AtomicU32::new(0));
+        source.connect("before-send", false, move |_| {
+            let before = sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let refused = before >= REQUESTS_BEFORE_STREAMS && !tap.was_offered();
+            if refused {
+                tap.fail(super::fault::refused_credentials());
+            }
+            Some((!refused).to_value())
+        });
         self.add(&[&source])?;
         let (pipeline, tap) = (self.pipeline.downgrade(), Arc::clone(&self.tap));
         source.connect_pad_added(move |_, pad| {
@@ -254,7 +273,8 @@ impl Graph {
             .build();
         let sink_element: &gst::Element = sink.upcast_ref();
         self.add(&[&parser, &decoder, sink_element])?;
-        let units = gst::Caps::builder(codec.caps);
+        // The parser turns DivX into what it is.
+        let units = gst::Caps::builder(if codec.caps == "video/x-divx" { "video/mpeg" } else { codec.caps });
         let units =
             if codec.annex_b { units.field("stream-format", "byte-stream").field("alignment", "au") } else { units };
         parser
@@ -275,6 +295,9 @@ impl Graph {
         self.pipeline.add_many(elements.iter().copied()).map_err(|e| internal(format!("cannot build the graph: {e}")))
     }
 }
+
+/// Requests of one dial up to the session description.
+const REQUESTS_BEFORE_STREAMS: u32 = 4;
 
 const USER_AGENT: &str = concat!("vantage/", env!("CARGO_PKG_VERSION"));
 

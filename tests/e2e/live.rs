@@ -193,7 +193,8 @@ fn servers_of_others_work_over_tcp_and_udp() {
         cameras.push(("vlc", format!("{}\n    transport: auto", vlc.url())));
     }
     if let Some(perl) = &perl {
-        cameras.push(("perl", format!("{}\n    transport: auto", perl.url())));
+        // It names its track relative to a base with a slash at its end, and says nothing to any other.
+        cameras.push(("perl", format!("{}/\n    transport: auto", perl.url())));
     }
     let cameras: Vec<(&str, &str)> = cameras.iter().map(|(id, url)| (*id, url.as_str())).collect();
     if cameras.is_empty() {
