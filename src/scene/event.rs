@@ -1,7 +1,6 @@
 //! Events: immutable facts with an id, a time and an explanation.
 //!
-//! The JSON form is CloudEvents 1.0 (structured mode): see [`Event::to_cloudevent`] once delivery
-//! needs it; the store keeps this struct's own JSON.
+//! The store and the JSON-lines sink keep this struct's own JSON; other sinks wrap it.
 
 use std::collections::BTreeMap;
 
