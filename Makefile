@@ -17,8 +17,7 @@ demo: setup ## serve a clip as a camera and analyse it [CLIP=… MODEL=… URL=�
 
 test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
-	cargo test --locked --all-targets --no-fail-fast
-	cargo test --locked --doc
+	cargo test --locked --no-fail-fast
 
 bench: ## microbenchmarks; `vantage bench CLIP` measures the whole
 	cargo bench --locked

@@ -2,7 +2,6 @@
 //! Needs ONNX Runtime and the shared data folder (`VANTAGE_SHARED`); says so and passes without them.
 // Tests panic when something is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
-#![allow(clippy::unwrap_used)]
 
 #[path = "support/average_precision.rs"]
 mod average_precision;

@@ -1,7 +1,6 @@
 //! What is refused when a model is opened, and with which reason; what is recognised, and what is not.
 // Tests panic when something is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
-#![allow(clippy::unwrap_used)]
 
 #[path = "support/onnx.rs"]
 mod onnx;

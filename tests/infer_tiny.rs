@@ -2,7 +2,6 @@
 //! without it.
 // Tests panic when something is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::type_complexity)]
-#![allow(clippy::unwrap_used)]
 
 #[path = "support/opencv.rs"]
 mod opencv;

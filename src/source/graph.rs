@@ -273,13 +273,14 @@ impl Graph {
             .build();
         let sink_element: &gst::Element = sink.upcast_ref();
         self.add(&[&parser, &decoder, sink_element])?;
-        // The parser turns DivX into what it is.
-        let units = gst::Caps::builder(if codec.caps == "video/x-divx" { "video/mpeg" } else { codec.caps });
-        let units =
-            if codec.annex_b { units.field("stream-format", "byte-stream").field("alignment", "au") } else { units };
-        parser
-            .link_filtered(&decoder, &units.build())
-            .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, codec.decoder)))?;
+        if codec.annex_b {
+            let units = gst::Caps::builder(codec.caps).field("stream-format", "byte-stream").field("alignment", "au");
+            parser
+                .link_filtered(&decoder, &units.build())
+                .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, codec.decoder)))?;
+        } else {
+            link(&parser, &decoder)?;
+        }
         link(&decoder, sink_element)?;
         self.tap.watch_units(&static_pad(&decoder, "sink")?);
         let picture_pad = static_pad(sink_element, "sink")?;
