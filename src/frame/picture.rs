@@ -49,7 +49,7 @@ pub struct PictureLayout {
 }
 
 impl Picture {
-    /// The raw formats that [`Picture::layout`] understands, for the decoder's output caps.
+    /// The raw formats that [`PictureLayout`] understands, for the decoder's output caps.
     pub const FORMATS: [&str; 8] = ["I420", "NV12", "NV21", "Y42B", "Y444", "GRAY8", "I420_10LE", "I422_10LE"];
 
     /// Wraps a decoder buffer.

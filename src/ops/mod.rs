@@ -4,7 +4,7 @@
 //! belong together and nothing can be changed through the port. There is no login, so the default
 //! address is loopback (`config` refuses another one without `insecure_listen`).
 //!
-//! [`server`] is the transport with its limits, [`routes`] the pages, [`metrics`] the exposition.
+//! [`server`] is the transport with its limits, `routes` the pages, [`metrics`] the exposition.
 
 pub mod metrics;
 mod routes;

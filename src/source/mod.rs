@@ -1,12 +1,12 @@
 //! Sources: from a camera address or a file to decoded frames.
 //!
 //! [`supervisor::Supervisor`] owns one camera: it dials, runs one connection after the other
-//! ([`run::run_once`]), tells the state with its reason, and never gives up on a live camera.
-//! One run is a GStreamer graph ([`graph`]) with a tap on it ([`tap`]): the tap counts access units
+//! (`run::run_once`), tells the state with its reason, and never gives up on a live camera.
+//! One run is a GStreamer graph (`graph`) with a tap on it (`tap`): the tap counts access units
 //! and pictures, gives them their times ([`timeline`]), keeps damaged ones back, and hands frames to
 //! the [`Outlet`]. GStreamer types stay in here and in `frame`.
 //!
-//! A new kind of source is one file like [`graph`]'s `rtsp.rs` and one row in [`Location::parse`].
+//! A new kind of source is one method of `graph` and one row in [`Location::parse`].
 
 pub mod backoff;
 mod fault;

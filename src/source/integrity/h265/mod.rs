@@ -2,7 +2,7 @@
 //!
 //! libav's H.265 decoder hardly ever notices damaged slice data: it shows the garbage and says nothing.
 //! So slice data is parsed here (entropy decoding alone, no pixels), for the Main profiles without
-//! tiles; of other streams only headers are checked. See [`slice`] for why the end is a checksum.
+//! tiles; of other streams only headers are checked. See `slice` for why the end is a checksum.
 
 mod cabac;
 mod residual;
