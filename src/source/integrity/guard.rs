@@ -91,15 +91,39 @@ impl Guard {
             reference: true,
             damage: None,
         };
-        if matches!(self.inspector, Inspector::Flags) {
-            return by_flags();
-        }
         let Ok(bytes) = buffer.map_readable() else { return by_flags() };
         match &mut self.inspector {
             Inspector::H264(inspector) => inspector.access_unit(&bytes),
             Inspector::H265(inspector) => inspector.access_unit(&bytes),
             Inspector::Jpeg(inspector) => inspector.access_unit(&bytes),
-            Inspector::Flags => by_flags(),
+            Inspector::Flags => mpeg4_vop(&bytes).unwrap_or_else(by_flags),
         }
+    }
+}
+
+/// The kind of an MPEG-4 picture: `vop_coding_type`, two bits after the VOP start code (ISO/IEC
+/// 14496-2, 6.2.5). Nobody refers to a B-VOP, so damage to one ends with it.
+fn mpeg4_vop(unit: &[u8]) -> Option<Verdict> {
+    let coding = unit.windows(5).find_map(|w| match w {
+        [0, 0, 1, 0xB6, kind] => Some(kind >> 6),
+        _ => None,
+    })?;
+    let entry = if coding == 0 { Entry::Clean } else { Entry::None };
+    Some(Verdict { entry, leading: false, reference: coding != 2, damage: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_intra_vop_is_an_entry_and_nobody_refers_to_a_bidirectional_one() {
+        for (kind, entry, reference) in
+            [(0x00, Entry::Clean, true), (0x40, Entry::None, true), (0x80, Entry::None, false)]
+        {
+            let verdict = mpeg4_vop(&[0, 0, 1, 0xB0, 1, 0, 0, 1, 0xB6, kind, 9]).unwrap();
+            assert_eq!((verdict.entry, verdict.reference), (entry, reference));
+        }
+        assert_eq!(mpeg4_vop(b"no start code here"), None);
     }
 }
