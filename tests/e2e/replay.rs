@@ -61,6 +61,7 @@ fn every_codec_and_container_gives_the_same_crossing() {
         ("h265", ClipCodec::H265, Container::Mp4, 0),
         ("transport", ClipCodec::H264, Container::Ts, 0),
         ("mjpeg", ClipCodec::Mjpeg, Container::Avi, 0),
+        ("mpeg4", ClipCodec::Mpeg4, Container::Avi, 0),
     ] {
         let spec = ClipSpec { codec, container, bframes, ..spec.clone() };
         let clip = clips::make(folder.path(), name, &spec, &street(3.0));
