@@ -6,7 +6,7 @@
 //! | layer | modules | what they hold |
 //! |---|---|---|
 //! | 0 | [`base`] | errors, ids, time, secrets, the stop token |
-//! | 1 | [`scene`] | geometry, detections, tracks, observations, events: plain values |
+//! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
 //! | 2 | [`config`], [`frame`] | the checked pipeline file; pictures, the ring, tensors, stills |
 //! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`store`], [`sink`], [`probe`], [`serve`] | the parts, which never use each other |
 //! | 4 | [`pipeline`] | the wiring: cameras, lanes, tails, reload, stop |
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod frame;
 pub mod infer;
+pub mod media;
 pub mod ops;
 pub mod pipeline;
 pub mod probe;

@@ -63,7 +63,7 @@ impl Camera {
         let footage = match settings.location.path() {
             Some(path) => {
                 // Says what is wrong with the file in its own words before anything reads it.
-                crate::source::sniff::container(path).map_err(context)?;
+                crate::media::container::sniff(path).map_err(context)?;
                 fingerprint(path).map_err(context)?
             }
             None => shared.start_name.clone(),

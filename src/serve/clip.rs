@@ -9,8 +9,9 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 
-use super::codec::{Codec, require};
+use super::codec::{self, require};
 use crate::base::{Error, ErrorKind, Result};
+use crate::media::{CODECS, Codec, container};
 
 /// How long a file may take to give its first picture.
 const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(5);
@@ -34,7 +35,7 @@ pub(super) struct Clip {
     pipeline: gst::Pipeline,
     sink: AppSink,
     name: String,
-    pub codec: Codec,
+    pub codec: &'static Codec,
     pub caps: gst::Caps,
     /// From the caps, for streams without times of their own.
     frame_ns: Option<i64>,
@@ -44,7 +45,7 @@ pub(super) struct Clip {
 /// What the demultiplexer has shown so far.
 #[derive(Default)]
 struct Offer {
-    video: Option<Codec>,
+    video: Option<&'static Codec>,
     others: HashSet<String>,
     failure: Option<Error>,
 }
@@ -55,32 +56,38 @@ impl Clip {
     /// Opens a file and finds its first video stream.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        // The operating system's word on a missing file is better than GStreamer's.
-        std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-        ["filesrc", "parsebin", "appsink"].into_iter().try_for_each(require)?;
+        let container = container::sniff(path)?;
+        ["filesrc", "appsink"].into_iter().chain(container.demuxer()).try_for_each(require)?;
         let build = |error: glib::BoolError| Error::new(ErrorKind::Internal, format!("{name}: {error}")).source(error);
         let pipeline = gst::Pipeline::new();
         let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(build)?;
-        let parse = gst::ElementFactory::make("parsebin").build().map_err(build)?;
         let sink = AppSink::builder().sync(false).max_buffers(8).build();
-        pipeline.add_many([&source, &parse, sink.upcast_ref()]).map_err(build)?;
-        source.link(&parse).map_err(build)?;
-
+        pipeline.add_many([&source, sink.upcast_ref()]).map_err(build)?;
         let offer = Shared::default();
-        parse.connect_pad_added({
-            let (offer, pipeline, sink) = (Arc::clone(&offer), pipeline.downgrade(), sink.downgrade());
-            move |_, pad| {
-                if let (Some(pipeline), Some(sink)) = (pipeline.upgrade(), sink.upgrade()) {
-                    take(&pipeline, &sink, pad, &mut offer.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(codec) = container.bare_codec() {
+            let source = source.static_pad("src").ok_or_else(|| Error::new(ErrorKind::Internal, "filesrc without a pad"))?;
+            video(&pipeline, &sink, &source, codec)?;
+            offer.lock().unwrap_or_else(PoisonError::into_inner).video = Some(codec);
+        } else if let Some(demuxer) = container.demuxer() {
+            // Not parsebin: stopped while it is still building itself, it can deadlock (seen with 1.22).
+            let demuxer = gst::ElementFactory::make(demuxer).build().map_err(build)?;
+            pipeline.add(&demuxer).map_err(build)?;
+            source.link(&demuxer).map_err(build)?;
+            demuxer.connect_pad_added({
+                let (offer, pipeline, sink) = (Arc::clone(&offer), pipeline.downgrade(), sink.downgrade());
+                move |_, pad| {
+                    if let (Some(pipeline), Some(sink)) = (pipeline.upgrade(), sink.upgrade()) {
+                        take(&pipeline, &sink, pad, &mut offer.lock().unwrap_or_else(PoisonError::into_inner));
+                    }
                 }
-            }
-        });
+            });
+        }
         // From here on a drop closes the pipeline.
         let mut clip = Self {
             pipeline,
             sink,
             name,
-            codec: Codec::H264,
+            codec: &CODECS[0],
             caps: gst::Caps::new_empty(),
             frame_ns: None,
             last_pts_ns: None,
@@ -124,7 +131,7 @@ impl Clip {
             .video
             .ok_or_else(|| self.corrupt("a picture without a stream"))?;
         let caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
-        self.caps = self.codec.standard(caps);
+        self.caps = codec::standard(self.codec, caps);
         let framerate = self.caps.structure(0).and_then(|structure| structure.get::<gst::Fraction>("framerate").ok());
         self.frame_ns = framerate
             .filter(|rate| rate.numer() > 0)
@@ -194,7 +201,7 @@ impl Clip {
         let mut others: Vec<&str> = offer.others.iter().map(String::as_str).collect();
         others.sort_unstable();
         let what = format!("{}: no video that can be served among: {}", self.name, others.join(", "));
-        Error::new(ErrorKind::Unsupported, what).help("served are H.264, H.265, MJPEG and MPEG-4 part 2")
+        Error::new(ErrorKind::Unsupported, what).help(format!("served are {}", Codec::names()))
     }
 }
 
@@ -208,7 +215,7 @@ impl Drop for Clip {
 /// Links a new pad: the first video to the sink, anything else to nowhere.
 fn take(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, offer: &mut Offer) {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    let codec = Codec::of(&caps).filter(|_| offer.video.is_none());
+    let codec = codec::of(&caps).filter(|_| offer.video.is_none());
     let linked = match codec {
         Some(codec) => video(pipeline, sink, pad, codec),
         None => {
@@ -222,12 +229,11 @@ fn take(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, offer: &mut Of
     }
 }
 
-fn video(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, codec: Codec) -> Result<()> {
-    let (parser, caps) = codec.parser();
-    require(parser)?;
+fn video(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, codec: &Codec) -> Result<()> {
+    require(codec.parser)?;
     let failed = |error: glib::BoolError| Error::new(ErrorKind::Internal, error.to_string());
-    let parser = gst::ElementFactory::make(parser).build().map_err(failed)?;
-    let filter = gst::ElementFactory::make("capsfilter").property_from_str("caps", caps).build().map_err(failed)?;
+    let parser = gst::ElementFactory::make(codec.parser).build().map_err(failed)?;
+    let filter = gst::ElementFactory::make("capsfilter").property("caps", codec::pictures(codec)).build().map_err(failed)?;
     pipeline.add_many([&parser, &filter]).map_err(failed)?;
     gst::Element::link_many([&parser, &filter, sink.upcast_ref()]).map_err(failed)?;
     link(pad, &parser)?;

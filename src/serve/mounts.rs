@@ -13,9 +13,10 @@ use gstreamer_rtsp_server::{
 };
 
 use super::clip::Clip;
-use super::codec::{Codec, require};
+use super::codec::require;
 use super::{Login, LoginScheme, ServedClip, ServedSource, feed};
 use crate::base::{Error, ErrorKind, Result};
+use crate::media::Codec;
 
 /// The role of a client that has not logged in.
 const ANYBODY: &str = "anybody";
@@ -95,13 +96,10 @@ fn factory(source: &ServedSource) -> Result<RTSPMediaFactory> {
     Ok(factory)
 }
 
-fn launch_clip(codec: Codec) -> Result<String> {
-    let (parser, _) = codec.parser();
-    let payloader = codec.payloader();
-    require("appsrc")?;
-    require(parser)?;
-    require(payloader.split(' ').next().unwrap_or_default())?;
-    Ok(format!("( appsrc name={APPSRC} ! {parser} ! {payloader} name=pay0 )"))
+fn launch_clip(codec: &Codec) -> Result<String> {
+    let Codec { parser, payloader, payloader_settings, .. } = codec;
+    ["appsrc", parser, payloader].into_iter().try_for_each(require)?;
+    Ok(format!("( appsrc name={APPSRC} ! {parser} ! {payloader} {payloader_settings} name=pay0 )"))
 }
 
 fn launch_pattern(width: u32, height: u32, fps: u32) -> Result<String> {
@@ -110,11 +108,10 @@ fn launch_pattern(width: u32, height: u32, fps: u32) -> Result<String> {
             .help("width and height are even, and nothing is zero"));
     }
     ["videotestsrc", "x264enc", "h264parse", "rtph264pay"].into_iter().try_for_each(require)?;
-    let payloader = Codec::H264.payloader();
     Ok(format!(
         "( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={width},height={height},\
          framerate={fps}/1 ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=1024 key-int-max={fps} ! \
-         video/x-h264,profile=constrained-baseline ! h264parse ! {payloader} name=pay0 )"
+         video/x-h264,profile=constrained-baseline ! h264parse ! rtph264pay config-interval=-1 pt=96 name=pay0 )"
     ))
 }
 

@@ -16,66 +16,11 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use super::sniff::Container;
 use super::tap::Tap;
 use super::{Location, Settings, Transport};
 use crate::base::{Error, ErrorKind, Result};
 use crate::frame::Picture;
-
-/// What a stream's caps are decoded with.
-struct Codec {
-    caps: &'static str,
-    name: &'static str,
-    parser: &'static str,
-    decoder: &'static str,
-    /// Whether the guard reads it in Annex B form, one access unit per buffer.
-    annex_b: bool,
-    /// RTP encoding name (RFC 6184, 7798, 2435, 6416) and its depayloader.
-    rtp: (&'static str, &'static str),
-}
-
-static CODECS: &[Codec] = &[
-    Codec {
-        caps: "video/x-h264",
-        name: "H.264",
-        parser: "h264parse",
-        decoder: "avdec_h264",
-        annex_b: true,
-        rtp: ("H264", "rtph264depay"),
-    },
-    Codec {
-        caps: "video/x-h265",
-        name: "H.265",
-        parser: "h265parse",
-        decoder: "avdec_h265",
-        annex_b: true,
-        rtp: ("H265", "rtph265depay"),
-    },
-    Codec {
-        caps: "image/jpeg",
-        name: "MJPEG",
-        parser: "jpegparse",
-        decoder: "avdec_mjpeg",
-        annex_b: false,
-        rtp: ("JPEG", "rtpjpegdepay"),
-    },
-    Codec {
-        caps: "video/x-divx",
-        name: "MPEG-4 Part 2 (DivX)",
-        parser: "mpeg4videoparse",
-        decoder: "avdec_mpeg4",
-        annex_b: false,
-        rtp: ("", "rtpmp4vdepay"),
-    },
-    Codec {
-        caps: "video/mpeg",
-        name: "MPEG-4 Part 2",
-        parser: "mpeg4videoparse",
-        decoder: "avdec_mpeg4",
-        annex_b: false,
-        rtp: ("MP4V-ES", "rtpmp4vdepay"),
-    },
-];
+use crate::media::{CODECS, Codec, container};
 
 /// Every GStreamer element that a source may need, with its Debian package.
 pub fn elements() -> Vec<(&'static str, &'static str)> {
@@ -86,8 +31,8 @@ pub fn elements() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![("filesrc", "libgstreamer1.0-0"), ("appsink", BASE), ("tsdemux", BAD)];
     let good = ["qtdemux", "matroskademux", "avidemux", "rtspsrc", "souphttpsrc", "multipartdemux"];
     all.extend(good.map(|name| (name, GOOD)));
-    for codec in CODECS {
-        all.extend([(codec.parser, BAD), (codec.decoder, LIBAV), (codec.rtp.1, GOOD)]);
+    for codec in &CODECS {
+        all.extend([(codec.parser, BAD), (codec.decoder, LIBAV), (codec.depayloader, GOOD)]);
     }
     all
 }
@@ -116,10 +61,10 @@ impl Graph {
     }
 
     fn file(&self, path: &std::path::Path, settings: &Settings) -> Result<()> {
-        let container = super::sniff::container(path)?;
+        let container = container::sniff(path)?;
         let source = make("filesrc")?;
         source.set_property("location", path);
-        if container.is_bare() {
+        if let Some(codec) = container.bare_codec() {
             if settings.assume_fps.is_none() {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
@@ -129,21 +74,12 @@ impl Graph {
             }
             // Bigger blocks than the default 4 KiB: parsing a bare stream is a pass over bytes.
             source.set_property("blocksize", 65_536_u32);
-            let codec = codec_of(match container {
-                Container::H265 => "video/x-h265",
-                Container::Mjpeg => "image/jpeg",
-                _ => "video/x-h264",
-            })?;
             self.add(&[&source])?;
             let head = self.decode_chain(codec)?;
             return link(&source, &head);
         }
-        let demuxer = make(match container {
-            Container::Matroska => "matroskademux",
-            Container::MpegTs => "tsdemux",
-            Container::Avi => "avidemux",
-            _ => "qtdemux",
-        })?;
+        let name = container.demuxer().ok_or_else(|| internal(format!("no demuxer for {container:?}")))?;
+        let demuxer = make(name)?;
         self.add(&[&source, &demuxer])?;
         link(&source, &demuxer)?;
         self.link_first_video(&demuxer);
@@ -216,8 +152,8 @@ impl Graph {
     fn on_rtp_pad(&self, pad: &gst::Pad) -> Result<()> {
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let stream = rtp_stream(&caps);
-        let Some(codec) = CODECS.iter().find(|c| c.rtp.0 == stream.encoding) else { return Ok(()) };
-        let depay = make(codec.rtp.1)?;
+        let Some(codec) = stream.codec else { return Ok(()) };
+        let depay = make(codec.depayloader)?;
         self.add(&[&depay])?;
         let head = self.decode_chain(codec)?;
         link(&depay, &head)?;
@@ -233,16 +169,11 @@ impl Graph {
         demuxer.connect_pad_added(move |_, pad| {
             let Some(pipeline) = pipeline.upgrade() else { return };
             let graph = Graph { pipeline, tap: Arc::clone(&tap) };
-            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            let Some(name) = caps.structure(0).map(|s| s.name().to_string()) else { return };
-            let is_video = name.starts_with("video/") || name.starts_with("image/");
-            if !is_video || !tap.offer(&Offer { media: "video".to_owned(), encoding: name.clone() }) {
-                return;
-            }
-            let linked = codec_of(&name).and_then(|codec| {
-                let head = graph.decode_chain(codec)?;
+            let offer = container_stream(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
+            let Some(codec) = offer.codec.filter(|_| tap.offer(&offer)) else { return };
+            let linked = graph.decode_chain(codec).and_then(|head| {
                 let sink = static_pad(&head, "sink")?;
-                pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {name}: {e}")))
+                pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {}: {e}", codec.name)))
             });
             if let Err(error) = linked {
                 tap.fail(error);
@@ -274,7 +205,7 @@ impl Graph {
         let sink_element: &gst::Element = sink.upcast_ref();
         self.add(&[&parser, &decoder, sink_element])?;
         if codec.annex_b {
-            let units = gst::Caps::builder(codec.caps).field("stream-format", "byte-stream").field("alignment", "au");
+            let units = gst::Caps::builder(codec.caps[0]).field("stream-format", "byte-stream").field("alignment", "au");
             parser
                 .link_filtered(&decoder, &units.build())
                 .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, codec.decoder)))?;
@@ -330,13 +261,8 @@ pub struct Offer {
     pub media: String,
     /// RTP encoding name or caps name.
     pub encoding: String,
-}
-
-impl Offer {
-    /// Whether there is a decoder for it here.
-    pub fn is_handled(&self) -> bool {
-        self.media == "video" && CODECS.iter().any(|c| c.rtp.0 == self.encoding || c.caps == self.encoding)
-    }
+    /// What decodes it; none for audio and for video that is not handled.
+    pub codec: Option<&'static Codec>,
 }
 
 fn rtp_stream(caps: &gst::Caps) -> Offer {
@@ -347,15 +273,20 @@ fn rtp_stream(caps: &gst::Caps) -> Offer {
         (name, Some(26)) if name.is_empty() => "JPEG".to_owned(),
         (name, _) => name,
     };
-    Offer { media: text("media"), encoding }
+    let media = text("media");
+    let codec = Codec::of_rtp(&encoding).filter(|_| media == "video");
+    Offer { media, encoding, codec }
 }
 
-fn codec_of(caps_name: &str) -> Result<&'static Codec> {
-    CODECS.iter().find(|c| c.caps == caps_name).ok_or_else(|| {
-        let known: Vec<&str> = CODECS.iter().map(|c| c.name).collect();
-        Error::new(ErrorKind::Unsupported, format!("video codec {caps_name} is not handled"))
-            .help(format!("known are {}; set the camera to one of them, or convert the file", known.join(", ")))
-    })
+fn container_stream(caps: &gst::Caps) -> Offer {
+    let structure = caps.structure(0);
+    let encoding = structure.map_or_else(String::new, |s| s.name().to_string());
+    let version = ["mpegversion", "divxversion"].iter().find_map(|field| structure?.get::<i32>(*field).ok());
+    let media = match encoding.split('/').next() {
+        Some("image") => "video",
+        first => first.unwrap_or_default(),
+    };
+    Offer { media: media.to_owned(), codec: Codec::of_caps(&encoding, version), encoding }
 }
 
 fn make(name: &str) -> Result<gst::Element> {

@@ -14,7 +14,6 @@ mod graph;
 pub mod integrity;
 pub mod reach;
 mod run;
-pub mod sniff;
 pub mod status;
 pub mod supervisor;
 mod tap;

@@ -21,6 +21,7 @@ use super::timeline::{LiveClock, RecordingClock, Timeline};
 use super::{Outlet, Settings};
 use crate::base::time::thread_cpu;
 use crate::base::{Clock, Error, ErrorKind, FrameSeq, MediaTime, Result, RunId, TimeSource, Timestamp};
+use crate::media::Codec;
 use crate::frame::{Account, Frame, FrameDrop, Picture, PictureLayout, Rotation, Stage, Stages, UnitDrop};
 
 /// Access units a decoder may hold back for reordering: 16 pictures (H.264 A.3.1), and room to spare.
@@ -146,7 +147,7 @@ impl Tap {
     /// A stream is on offer; true when this one is to be used: the first that we can decode.
     pub fn offer(&self, offer: &Offer) -> bool {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner).push(offer.clone());
-        offer.is_handled() && !self.chosen.swap(true, Relaxed)
+        offer.codec.is_some() && !self.chosen.swap(true, Relaxed)
     }
 
     /// All streams were offered: complains when none was chosen.
@@ -169,7 +170,7 @@ impl Tap {
                 .help("choose an address or a file with a video stream")
         } else {
             Error::new(ErrorKind::Unsupported, format!("{location}: video codec {} is not handled", videos.join(", ")))
-                .help("known are H.264, H.265, MJPEG and MPEG-4 Part 2; set the camera to one of them")
+                .help(format!("known are {}; set the camera to one of them, or convert the file", Codec::names()))
         })
     }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::Codec;
 use crate::base::{Error, ErrorKind, Result};
 
 /// A recording's container, or the elementary stream it is.
@@ -29,7 +30,31 @@ impl Container {
     /// Whether pictures carry no times of their own.
     #[must_use]
     pub fn is_bare(self) -> bool {
-        matches!(self, Self::H264 | Self::H265 | Self::Mjpeg)
+        self.demuxer().is_none()
+    }
+
+    /// The element that takes it apart; none for a bare stream.
+    #[must_use]
+    pub fn demuxer(self) -> Option<&'static str> {
+        match self {
+            Self::Mp4 => Some("qtdemux"),
+            Self::Matroska => Some("matroskademux"),
+            Self::MpegTs => Some("tsdemux"),
+            Self::Avi => Some("avidemux"),
+            Self::H264 | Self::H265 | Self::Mjpeg => None,
+        }
+    }
+
+    /// The codec of a bare stream.
+    #[must_use]
+    pub fn bare_codec(self) -> Option<&'static Codec> {
+        let caps = match self {
+            Self::H264 => "video/x-h264",
+            Self::H265 => "video/x-h265",
+            Self::Mjpeg => "image/jpeg",
+            Self::Mp4 | Self::Matroska | Self::MpegTs | Self::Avi => return None,
+        };
+        Codec::of_caps(caps, None)
     }
 }
 
@@ -37,7 +62,7 @@ impl Container {
 ///
 /// # Errors
 /// Not found, unreadable, empty, or nothing we know: the message says which.
-pub fn container(path: &Path) -> Result<Container> {
+pub fn sniff(path: &Path) -> Result<Container> {
     let mut head = Vec::with_capacity(4096);
     let file = File::open(path).map_err(|e| Error::io(path, e).help("check the path"))?;
     let is_file = file.metadata().map_err(|e| Error::io(path, e))?.is_file();
