@@ -110,6 +110,11 @@ impl CameraServer {
         let server = RTSPServer::new();
         server.set_address(&listen.ip().to_string());
         server.set_service(&listen.port().to_string());
+        if let Some(threads) = server.thread_pool() {
+            // Clients on the server's own loop: closed from another thread, a client's watch can spin on its
+            // closed connection.
+            threads.set_max_threads(0);
+        }
         mounts::fill(&server, clips)?;
 
         let context = glib::MainContext::new();
