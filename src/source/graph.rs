@@ -19,7 +19,7 @@ use gstreamer_video as gst_video;
 use super::tap::Tap;
 use super::{Location, Settings, Transport};
 use crate::base::{Error, ErrorKind, Result};
-use crate::frame::Picture;
+use crate::frame::{Picture, PicturePool};
 use crate::media::{CODECS, Codec, container};
 
 /// Every GStreamer element that a source may need, with its Debian package.
@@ -248,7 +248,7 @@ fn accept_padded_buffers(pad: &gst::Pad) {
         let (caps, _) = allocation.get();
         if let Some(picture) = caps.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()) {
             let size = u32::try_from(picture.size()).unwrap_or(u32::MAX);
-            allocation.add_allocation_pool(Some(&gst_video::VideoBufferPool::new()), size, 0, 0);
+            allocation.add_allocation_pool(Some(&PicturePool::default()), size, 0, 0);
         }
         gst::PadProbeReturn::Handled
     });
