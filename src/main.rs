@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    vantage::base::memory::keep_small();
     vantage::cli::main()
 }

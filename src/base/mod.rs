@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod ids;
+pub mod memory;
 pub mod secret;
 pub mod span;
 pub mod stop;

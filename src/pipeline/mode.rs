@@ -36,7 +36,7 @@ impl Mode {
     /// Recordings: every frame counts, the reader waits.
     #[must_use]
     pub fn recorded() -> Self {
-        Self { when_full: WhenFull::Wait, queue: 3, spare_permits: 2, max_age: None, may_batch: false }
+        Self { when_full: WhenFull::Wait, queue: 2, spare_permits: 1, max_age: None, may_batch: false }
     }
 
     /// The inlet of a camera in a lane with `workers` workers.

@@ -80,10 +80,7 @@ mod imp {
             self.parent_set_config(config)
         }
 
-        fn alloc_buffer(
-            &self,
-            _params: Option<&gst::BufferPoolAcquireParams>,
-        ) -> Result<gst::Buffer, gst::FlowError> {
+        fn alloc_buffer(&self, _params: Option<&gst::BufferPoolAcquireParams>) -> Result<gst::Buffer, gst::FlowError> {
             let format = self.format.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(Format { info, params }) = &*format else { return Err(gst::FlowError::NotNegotiated) };
             let memory = self.allocator.alloc(info.size(), Some(params)).map_err(|_| gst::FlowError::Error)?;

@@ -1,0 +1,19 @@
+//! How the C library keeps freed memory.
+
+/// Larger blocks go back to the system when they are freed, bytes.
+///
+/// Loading a model takes several times its size for a moment. By default the first such block that is freed
+/// raises the limit above its own size, and from then on they stay with the process.
+const RETURNED_FROM: i32 = 512 << 10;
+/// Heaps beside the main one. By default each thread gets its own, with its own holes.
+const HEAPS: i32 = 1;
+
+/// Prefers a small process. To be called once, before threads start.
+pub fn keep_small() {
+    // SAFETY: sets two numbers of the allocator; no other precondition.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, RETURNED_FROM);
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
+    }
+}
