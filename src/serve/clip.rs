@@ -65,7 +65,8 @@ impl Clip {
         pipeline.add_many([&source, sink.upcast_ref()]).map_err(build)?;
         let offer = Shared::default();
         if let Some(codec) = container.bare_codec() {
-            let source = source.static_pad("src").ok_or_else(|| Error::new(ErrorKind::Internal, "filesrc without a pad"))?;
+            let source =
+                source.static_pad("src").ok_or_else(|| Error::new(ErrorKind::Internal, "filesrc without a pad"))?;
             video(&pipeline, &sink, &source, codec)?;
             offer.lock().unwrap_or_else(PoisonError::into_inner).video = Some(codec);
         } else if let Some(demuxer) = container.demuxer() {
@@ -233,7 +234,8 @@ fn video(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, codec: &Codec
     require(codec.parser)?;
     let failed = |error: glib::BoolError| Error::new(ErrorKind::Internal, error.to_string());
     let parser = gst::ElementFactory::make(codec.parser).build().map_err(failed)?;
-    let filter = gst::ElementFactory::make("capsfilter").property("caps", codec::pictures(codec)).build().map_err(failed)?;
+    let filter =
+        gst::ElementFactory::make("capsfilter").property("caps", codec::pictures(codec)).build().map_err(failed)?;
     pipeline.add_many([&parser, &filter]).map_err(failed)?;
     gst::Element::link_many([&parser, &filter, sink.upcast_ref()]).map_err(failed)?;
     link(pad, &parser)?;

@@ -205,7 +205,8 @@ impl Graph {
         let sink_element: &gst::Element = sink.upcast_ref();
         self.add(&[&parser, &decoder, sink_element])?;
         if codec.annex_b {
-            let units = gst::Caps::builder(codec.caps[0]).field("stream-format", "byte-stream").field("alignment", "au");
+            let units =
+                gst::Caps::builder(codec.caps[0]).field("stream-format", "byte-stream").field("alignment", "au");
             parser
                 .link_filtered(&decoder, &units.build())
                 .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, codec.decoder)))?;

@@ -21,8 +21,8 @@ use super::timeline::{LiveClock, RecordingClock, Timeline};
 use super::{Outlet, Settings};
 use crate::base::time::thread_cpu;
 use crate::base::{Clock, Error, ErrorKind, FrameSeq, MediaTime, Result, RunId, TimeSource, Timestamp};
-use crate::media::Codec;
 use crate::frame::{Account, Frame, FrameDrop, Picture, PictureLayout, Rotation, Stage, Stages, UnitDrop};
+use crate::media::Codec;
 
 /// Access units a decoder may hold back for reordering: 16 pictures (H.264 A.3.1), and room to spare.
 const MOST_IN_DECODER: usize = 32;
