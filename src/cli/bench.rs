@@ -1,16 +1,16 @@
 //! `vantage bench`: what a clip costs.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::mot::{MotFile, Row};
 use super::plan::{ModelArguments, for_camera};
 use super::terminal::{say, say_json};
 use crate::base::time::{SystemClock, process_cpu};
@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Writes the first stream's tracks as MOT rows: frame,id,x,y,w,h,score,class,-1,-1.
     #[arg(long, value_name = "FILE")]
     mot: Option<PathBuf>,
+    /// Writes the first stream's detections, before tracking, as the same rows with the id -1.
+    #[arg(long, value_name = "FILE")]
+    detections: Option<PathBuf>,
     /// Colour matrix instead of the stream's: bt601 or bt709.
     #[arg(long, value_name = "NAME")]
     matrix: Option<String>,
@@ -80,14 +83,15 @@ struct Report {
     accounting: Ledger,
 }
 
-/// Counts what the tails give, and writes MOT rows.
+/// Counts what the tails give, and writes the first pass of the first stream as MOT rows.
 struct Meter {
     clock: SystemClock,
     first_camera: CameraId,
     detections: AtomicU64,
     tracks: AtomicU64,
     latency: Latency,
-    mot: Option<Mutex<std::io::BufWriter<std::fs::File>>>,
+    track_rows: Option<MotFile>,
+    detection_rows: Option<MotFile>,
 }
 
 impl Output for Meter {
@@ -99,28 +103,14 @@ impl Output for Meter {
         if let Some(last) = observed.tracks.iter().map(|t| t.id.0).max() {
             self.tracks.fetch_max(last, Relaxed);
         }
-        if let Some(mot) = &self.mot
-            && observed.frame.run == RunId(0)
-            && *observed.camera == self.first_camera
-        {
-            let (width, height) = observed.frame.picture.displayed_size();
-            let mut file = mot.lock().unwrap_or_else(PoisonError::into_inner);
-            for track in observed.tracks.iter().filter(|track| track.observed) {
-                let (w, h) = (width as f32, height as f32);
-                // A full disk shows when the file is closed.
-                let _ = writeln!(
-                    file,
-                    "{},{},{:.2},{:.2},{:.2},{:.2},{:.4},{},-1,-1",
-                    observed.frame.seq.0 + 1,
-                    track.id,
-                    track.bbox.x1 * w,
-                    track.bbox.y1 * h,
-                    track.bbox.width() * w,
-                    track.bbox.height() * h,
-                    track.score,
-                    track.class
-                );
-            }
+        if observed.frame.run != RunId(0) || *observed.camera != self.first_camera {
+            return;
+        }
+        if let Some(file) = &self.track_rows {
+            file.add(observed.frame, observed.tracks.iter().filter(|track| track.observed).map(Row::from));
+        }
+        if let Some(file) = &self.detection_rows {
+            file.add(observed.frame, observed.detections.unwrap_or_default().iter().map(Row::from));
         }
     }
 }
@@ -138,13 +128,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         detections: AtomicU64::new(0),
         tracks: AtomicU64::new(0),
         latency: Latency::default(),
-        mot: match &arguments.mot {
-            Some(path) => {
-                let file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
-                Some(Mutex::new(std::io::BufWriter::new(file)))
-            }
-            None => None,
-        },
+        track_rows: arguments.mot.as_deref().map(MotFile::create).transpose()?,
+        detection_rows: arguments.detections.as_deref().map(MotFile::create).transpose()?,
     });
     let runtime = crate::infer::runtime::load(None)?;
     let mut engine = Engine::start(
@@ -165,8 +150,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let cameras = engine.finish();
     let (seconds, cpu) = ((clock.monotonic() - started).as_secs_f64(), process_cpu() - started_cpu);
     drop(engine);
-    if let (Some(mot), Some(path)) = (&meter.mot, &arguments.mot) {
-        mot.lock().unwrap_or_else(PoisonError::into_inner).flush().map_err(|e| Error::io(path, e))?;
+    for file in [&meter.track_rows, &meter.detection_rows].into_iter().flatten() {
+        file.close()?;
     }
     let accounting: Ledger = cameras.iter().map(|(report, _)| report.accounting).sum();
     let frames = accounting.frames.decoded;

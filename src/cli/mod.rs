@@ -9,6 +9,7 @@ mod check;
 mod doctor;
 mod events;
 mod models;
+mod mot;
 mod plan;
 mod probe;
 mod reload;

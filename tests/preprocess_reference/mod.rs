@@ -142,6 +142,14 @@ impl Picture {
         Self { size, format, colour, rotation, codes, chroma_width: cw, bytes }
     }
 
+    /// A decoded I420 picture: its Y, U and V samples, rows without gaps.
+    pub fn decoded(size: (usize, usize), colour: Colour, planes: [Vec<u8>; 3]) -> Self {
+        let chroma_width = size.0.div_ceil(2);
+        let codes = planes.each_ref().map(|plane| plane.iter().map(|sample| u16::from(*sample)).collect());
+        let bytes = planes.into_iter().zip([size.0, chroma_width, chroma_width]).collect();
+        Self { size, format: PlaneFormat::I420, colour, rotation: Rotation::None, codes, chroma_width, bytes }
+    }
+
     /// The picture as the program sees it.
     pub fn planes(&self) -> Planes<'_> {
         let list: Vec<_> = self.bytes.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
@@ -194,6 +202,35 @@ impl Picture {
         }
         (clamped, overshoot)
     }
+}
+
+/// Fills `tensor` from the picture, laid in as `map` says.
+pub fn fill(picture: &Picture, spec: &TensorSpec, map: &LetterboxMap, tensor: &mut [f32]) {
+    let plane = spec.width * spec.height;
+    assert_eq!(tensor.len(), 3 * plane);
+    for y in 0..spec.height {
+        for x in 0..spec.width {
+            let rgb = laid_in(picture, spec, map, (x, y)).0;
+            for c in 0..3 {
+                let value = rgb[source_channel(spec, c)] * f64::from(spec.scale[c]) + f64::from(spec.bias[c]);
+                tensor[c * plane + y * spec.width + x] = value as f32;
+            }
+        }
+    }
+}
+
+/// The input's pixel (x, y) in levels, as [`Picture::resized`] or padding.
+fn laid_in(picture: &Picture, spec: &TensorSpec, map: &LetterboxMap, (x, y): (usize, usize)) -> ([f64; 3], [f64; 3]) {
+    if (map.left..map.left + map.width).contains(&x) && (map.top..map.top + map.height).contains(&y) {
+        picture.resized((x - map.left, y - map.top), (map.width, map.height))
+    } else {
+        ([f64::from(spec.pad); 3], [0.0; 3])
+    }
+}
+
+/// Which of red, green, blue is the tensor's channel `c`.
+fn source_channel(spec: &TensorSpec, c: usize) -> usize {
+    if spec.order == ChannelOrder::Rgb { c } else { 2 - c }
 }
 
 /// OpenCV's `INTER_LINEAR`: the two pixels and the share of the second.
@@ -256,14 +293,9 @@ pub fn compare(picture: &Picture, spec: &TensorSpec, map: &LetterboxMap, tensor:
     let mut difference = Difference::default();
     for y in 0..spec.height {
         for x in 0..spec.width {
-            let inside = (map.left..map.left + map.width).contains(&x) && (map.top..map.top + map.height).contains(&y);
-            let (rgb, slack) = if inside {
-                picture.resized((x - map.left, y - map.top), (map.width, map.height))
-            } else {
-                ([f64::from(spec.pad); 3], [0.0; 3])
-            };
+            let (rgb, slack) = laid_in(picture, spec, map, (x, y));
             for c in 0..3 {
-                let source = if spec.order == ChannelOrder::Rgb { c } else { 2 - c };
+                let source = source_channel(spec, c);
                 let value = f64::from(tensor[(c * spec.height + y) * spec.width + x]);
                 let level = (value - f64::from(spec.bias[c])) / f64::from(spec.scale[c]);
                 let off = (level - rgb[source]).abs();
