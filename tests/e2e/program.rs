@@ -41,11 +41,11 @@ impl Said {
     }
 }
 
-/// Runs to the end, at most a minute.
+/// Runs to the end, at most two minutes.
 pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Said {
     let mut child = command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let stdout = collect(child.stdout.take().unwrap());
-    let stderr = collect(child.stderr.take().unwrap());
+    let (stdout, said) = collect(child.stdout.take().unwrap());
+    let (stderr, logged) = collect(child.stderr.take().unwrap());
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -57,16 +57,18 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Said {
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    // The readers end with the pipes; give them the moment that takes.
-    std::thread::sleep(Duration::from_millis(30));
+    // The readers end with the pipes.
+    said.join().unwrap();
+    logged.join().unwrap();
     let text = |t: &Arc<Mutex<String>>| t.lock().unwrap().clone();
     Said { status, stdout: text(&stdout), stderr: text(&stderr) }
 }
 
-fn collect(pipe: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
+/// What a pipe gives, as it grows, and the thread that reads it to its end.
+fn collect(pipe: impl std::io::Read + Send + 'static) -> (Arc<Mutex<String>>, std::thread::JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let shared = Arc::clone(&text);
-    std::thread::Builder::new()
+    let reader = std::thread::Builder::new()
         .spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                 let mut text = shared.lock().unwrap();
@@ -75,7 +77,7 @@ fn collect(pipe: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
             }
         })
         .unwrap();
-    text
+    (text, reader)
 }
 
 /// `vantage run` in the background.
@@ -93,8 +95,8 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stdout = collect(child.stdout.take().unwrap());
-        let stderr = collect(child.stderr.take().unwrap());
+        let (stdout, _) = collect(child.stdout.take().unwrap());
+        let (stderr, _) = collect(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
