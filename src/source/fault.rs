@@ -29,6 +29,25 @@ pub fn refused_credentials() -> Error {
         .help("check username and password; `vantage probe URL` tells which scheme the camera asks for")
 }
 
+/// What `souphttpsrc` tells of an answer that is no stream: a login page, a single picture. `None` for anything
+/// else, failures by status included, which come as errors.
+pub fn not_a_stream(location: &Location, said: &gst::StructureRef) -> Option<Error> {
+    if said.name() != "http-headers" || said.get::<u32>("http-status-code").ok()? != 200 {
+        return None;
+    }
+    let headers = said.get::<gst::Structure>("response-headers").ok()?;
+    let (name, _) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?;
+    let written = headers.get::<String>(name).ok()?;
+    let kind = written.split(';').next().unwrap_or_default().trim();
+    if kind.to_ascii_lowercase().starts_with("multipart/") {
+        return None;
+    }
+    Some(
+        Error::new(ErrorKind::Unsupported, format!("{location}: answers with {kind}, not with a Motion JPEG stream"))
+            .help("name the stream's own address (multipart/x-mixed-replace): a browser shows moving pictures there"),
+    )
+}
+
 /// How the refusal of a transport reads.
 const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
 
