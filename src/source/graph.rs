@@ -126,6 +126,17 @@ impl Graph {
             TlsTrust::CaFile(path) => source.set_property("tls-database", tls_database(path)?),
             TlsTrust::Any => source.set_property("tls-validation-flags", gio::TlsCertificateFlags::empty()),
         }
+        let (tap, location) = (Arc::clone(&self.tap), settings.location.clone());
+        let any = settings.tls == TlsTrust::Any;
+        source.connect("accept-certificate", false, move |args| {
+            if any {
+                return Some(true.to_value());
+            }
+            // Asked only for a certificate that was found wanting.
+            let flags = args.get(3).and_then(|flags| flags.get().ok()).unwrap_or(gio::TlsCertificateFlags::empty());
+            tap.fail(super::fault::refused_certificate(&location, flags));
+            Some(false.to_value())
+        });
         if source.find_property("add-reference-timestamp-meta").is_some() {
             source.set_property("add-reference-timestamp-meta", true);
         }

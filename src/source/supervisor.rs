@@ -153,6 +153,17 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
             Ok(End::Finished) => None,
             Err(error) => Some(error),
         };
+        if let Some(error) = error.as_ref().filter(|_| outcome.lived.is_zero()) {
+            let before = manner;
+            manner = next_manner(before, settings.transport, error, outcome.described);
+            if manner != before {
+                tracing::info!(camera = %parts.settings.camera, %error, next = ?manner, "trying the other transport or controls");
+            }
+            // When UDP was refused too, the back-off below decides.
+            if before.transport == Transport::Tcp && manner.transport == Transport::Udp {
+                continue;
+            }
+        }
         match &error {
             None => {
                 parts.status.set(State::Offline, "the camera ended the stream", clock);
@@ -161,18 +172,6 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
         }
         if !outcome.lived.is_zero() {
             (parts.interrupted)();
-        }
-        if let Some(error) = error.as_ref().filter(|_| outcome.lived.is_zero()) {
-            let next = next_manner(manner, settings.transport, error, outcome.described);
-            let at_once = manner.transport == Transport::Tcp && next.transport == Transport::Udp;
-            if next != manner {
-                tracing::info!(camera = %parts.settings.camera, ?next, "trying the other transport or controls");
-            }
-            manner = next;
-            // When UDP was refused too, the back-off below decides.
-            if at_once {
-                continue;
-            }
         }
         match backoff.after(outcome.lived, error.as_ref().map(Error::kind), jitter.next()) {
             Next::Dial(pause) => {
@@ -192,7 +191,8 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
                 }
             }
         }
-        parts.status.set(State::Connecting, "", clock);
+        // The reason stays until pictures come: a dial may take long, and it is what people ask for.
+        parts.status.set(State::Connecting, parts.status.get().reason, clock);
     }
 }
 

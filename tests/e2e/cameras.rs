@@ -55,8 +55,8 @@ fn crossings(site: &Site, id: &str) -> Vec<(f64, f64)> {
 }
 
 fn centre(bbox: &Value) -> (f64, f64) {
-    let side = |name: &str| bbox[name].as_f64().unwrap_or_else(|| panic!("{bbox}"));
-    ((side("x1") + side("x2")) / 2.0, (side("y1") + side("y2")) / 2.0)
+    let side = |at: usize| bbox[at].as_f64().unwrap_or_else(|| panic!("{bbox}"));
+    ((side(0) + side(2)) / 2.0, (side(1) + side(3)) / 2.0)
 }
 
 fn assert_on_the_line(at: &[(f64, f64)]) {
@@ -163,16 +163,16 @@ fn certificates_are_checked_unless_the_pipeline_says_otherwise() {
     let mut program = Running::start(&file);
     site.wait_live("known");
     site.wait_live("any");
-    for id in ["strict", "other-name"] {
-        let (state, reason, _) = wait_dark(&site, id, 10);
-        let reason = if reason.is_empty() {
-            wait_for("a reason", 5, || Some(self::state(&site, id).1).filter(|r| !r.is_empty()))
-        } else {
-            reason
-        };
-        assert!(reason.contains("certificate"), "{id} {state}: {reason}");
+    for (id, says) in [("strict", "authority is not known"), ("other-name", "another name")] {
+        let reason = wait_for("a reason", 10, || Some(state(&site, id).1).filter(|reason| !reason.is_empty()));
+        assert!(reason.contains("certificate") && reason.contains(says), "{id}: {reason}");
         assert_eq!(site.frames(id), 0);
     }
+    // A port that answers and a dial that fails: dialled ever more rarely.
+    let runs = || camera(&site.address, "strict").unwrap()["status"]["runs"].as_u64().unwrap();
+    let before = runs();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(runs() - before <= 3, "{} dials in 3 s", runs() - before);
     program.stop();
     assert!(program.log().contains("ca_file"), "the help names the way out: {}", program.log());
 }
@@ -205,7 +205,8 @@ fn silence_is_seen_within_three_seconds_and_ends_what_is_open() {
     to_http.freeze();
     for id in ["rtsp", "http"] {
         let (state, reason, took) = wait_dark(&site, id, 10);
-        assert_eq!(state, "stalled", "{id}: {reason}");
+        // Dialled again at once; the reason stays.
+        assert!(state == "stalled" || state == "connecting", "{id}: {state}: {reason}");
         assert!(reason.contains("no data for"), "{id}: {reason}");
         assert!(took < Duration::from_millis(3300), "{id}: seen after {took:?}");
         // While nothing comes, not with the first frame after it.
