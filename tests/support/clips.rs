@@ -276,9 +276,8 @@ fn encode(launch: &str, path: &Path, spec: &ClipSpec, scene: &Scene) {
     let end =
         bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
     let _ = pipeline.set_state(gst::State::Null);
-    match end.expect("encoding took over a minute").view() {
-        gst::MessageView::Error(error) => panic!("{spec:?}: {} {:?}", error.error(), error.debug()),
-        _ => {}
+    if let gst::MessageView::Error(error) = end.expect("encoding took over a minute").view() {
+        panic!("{spec:?}: {} {:?}", error.error(), error.debug());
     }
 }
 
