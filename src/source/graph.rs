@@ -200,7 +200,9 @@ impl Graph {
             let Some(pipeline) = pipeline.upgrade() else { return };
             let graph = Graph { pipeline, tap: Arc::clone(&tap) };
             let offer = container_stream(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
-            let Some(codec) = offer.codec.filter(|_| tap.offer(&offer)) else { return };
+            // Offered whether it can be decoded or not, so that the error can name it.
+            let wanted = tap.offer(&offer);
+            let Some(codec) = offer.codec.filter(|_| wanted) else { return };
             let linked = graph.decode_chain(codec).and_then(|head| {
                 let sink = static_pad(&head, "sink")?;
                 pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {}: {e}", codec.name)))
@@ -324,7 +326,7 @@ fn container_stream(caps: &gst::Caps) -> Offer {
 fn tls_database(path: &std::path::Path) -> Result<gio::TlsFileDatabase> {
     gio::TlsFileDatabase::new(path).map_err(|error| {
         Error::new(ErrorKind::Config, format!("{}: no certificates can be read from it: {error}", path.display()))
-            .help("`tls: {ca_file: …}` names a PEM file; `vantage doctor` tells whether GStreamer has TLS")
+            .help("`tls: {ca_file: …}` names a PEM file; GStreamer's TLS comes with the package glib-networking")
     })
 }
 
