@@ -106,6 +106,8 @@ fn cases() -> Vec<Case> {
         ("transport of a file", recording("transport: §tcp"), &[("`transport` would be ignored: this is a recording", "remove it")]),
         ("latency of http", camera("url: http://h/a\nlatency: §1s"), &[("`latency` would be ignored: this is an http stream", "remove it")]),
         ("udp over tls", camera("url: rtsps://h/a\ntransport: §udp"), &[("inside its TLS connection", "tcp")]),
+        ("tls of a plain camera", url("tls: {§insecure: true}"), &[("`tls` would be ignored: this is an rtsp stream", "remove it")]),
+        ("no certificates", camera("url: rtsps://h/a\ntls: {ca_file: §/nonexistent.pem}"), &[("\"/nonexistent.pem\" cannot be read", "PEM")]),
         ("starts_at of a camera", url("starts_at: §2026-01-01T07:00:00Z"), &[("`starts_at` would be ignored: this is an rtsp stream", "remove it")]),
         ("starts_at without zone", recording("starts_at: §2026-01-01 07:00"), &[("`starts_at` cannot be", "with its zone")]),
         ("login of a file", recording("username: §admin"), &[("`username` would be ignored", "remove it")]),

@@ -11,7 +11,7 @@ use crate::base::time::SystemClock;
 use crate::base::{Error, ErrorKind, Result, Secret};
 use crate::pipeline::decode_check::{DecodeCheck, decode_check};
 use crate::probe::{self, Options};
-use crate::source::Location;
+use crate::source::{Location, TlsTrust};
 
 /// Arguments of `vantage probe`.
 #[derive(Debug, Args)]
@@ -53,7 +53,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Location::HttpMjpeg(_) | Location::File(_) => None,
     };
     let failure = report.as_ref().and_then(|r| r.failure.clone());
-    let decoded = (failure.is_none() && !arguments.no_decode).then(|| decode_check(&location, credentials, look));
+    let tls = if arguments.insecure_tls { TlsTrust::Any } else { TlsTrust::System };
+    let decoded = (failure.is_none() && !arguments.no_decode).then(|| decode_check(&location, credentials, tls, look));
     if arguments.json {
         say_json(&json!({"report": report, "decode": decoded}))?;
     } else {

@@ -51,6 +51,8 @@ pub struct Credentials {
     pub username: String,
     /// The password; empty when none was given.
     pub password: Secret,
+    /// Absolute path of the file that the password was read from, to be read again when it is refused.
+    pub password_file: Option<PathBuf>,
 }
 
 impl Address {
@@ -64,6 +66,12 @@ impl Address {
     #[must_use]
     pub fn is_rtsp(&self) -> bool {
         matches!(self, Self::Network { scheme: Scheme::Rtsp | Scheme::Rtsps, .. })
+    }
+
+    /// Whether it is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Network { scheme: Scheme::Rtsps | Scheme::Https, .. })
     }
 
     /// As it may be shown: no password, no token.
@@ -129,7 +137,8 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Address, BadAddress> {
         ("", None) => None,
         (user, password) => {
             let username = percent_decoded(user);
-            Some(Credentials { username, password: Secret::new(percent_decoded(password.unwrap_or_default())) })
+            let password = Secret::new(percent_decoded(password.unwrap_or_default()));
+            Some(Credentials { username, password, password_file: None })
         }
     };
     // These fail only for URLs without a host, and this one has one.

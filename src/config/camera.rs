@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
 use super::login;
-use super::plan::{CameraPlan, Rotation, RulePlan, TrackPlan, Transport};
+use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
 use super::raw::{self, Camera, default};
 use super::read::{Field, Located, quoted};
 use super::scene;
@@ -36,6 +36,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         refuse_ignored(context, camera, analysis, evidence.as_ref());
     }
     let login = login::read(context, camera);
+    let tls = tls(context, camera);
     let model = model(context, camera, mark, models);
     let names = scene::names(camera);
     let zones = scene::zones(context, camera);
@@ -57,6 +58,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         id: CameraId::new(camera.id.get()?.as_str()),
         analysis,
         evidence,
+        tls,
         transport: camera.transport.or(Transport::Tcp),
         latency,
         assume_fps,
@@ -131,7 +133,9 @@ fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address
         (false, true) => "an rtsp stream",
         (false, false) => "an http stream",
     };
+    let over_tls = std::iter::once(analysis).chain(evidence).any(Address::is_tls);
     for (name, mark, used) in [
+        ("tls", mark_of(&camera.tls), over_tls),
         ("transport", mark_of(&camera.transport), rtsp),
         ("latency", mark_of(&camera.latency), rtsp),
         ("starts_at", mark_of(&camera.starts_at), file),
@@ -143,10 +147,10 @@ fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address
             context.problems.error(mark, format!("`{name}` would be ignored: this is {sort}"), "remove it");
         }
     }
-    let over_tls = std::iter::once(analysis)
+    let rtsps = std::iter::once(analysis)
         .chain(evidence)
         .any(|address| matches!(address, Address::Network { scheme: Scheme::Rtsps, .. }));
-    if let Some(transport) = camera.transport.located().filter(|t| over_tls && t.value != Transport::Tcp) {
+    if let Some(transport) = camera.transport.located().filter(|t| rtsps && t.value != Transport::Tcp) {
         let message = "rtsps carries media inside its TLS connection";
         context.problems.error(transport.mark, message, "write `transport: tcp`, or remove it");
     }
@@ -194,6 +198,23 @@ fn track(context: &mut Context<'_>, camera: &Camera) -> TrackPlan {
         context.problems.error(mark, message, "a track begins at `high_score` and may go on down to `low_score`");
     }
     plan
+}
+
+/// Which certificates are trusted; the file is opened when the camera is dialled, and only looked for here.
+fn tls(context: &mut Context<'_>, camera: &Camera) -> TlsTrust {
+    let Some(tls) = camera.tls.get() else { return TlsTrust::System };
+    let insecure = tls.insecure.or(false);
+    let Some(file) = tls.ca_file.located() else { return if insecure { TlsTrust::Any } else { TlsTrust::System } };
+    if insecure {
+        let message = "`ca_file` would be ignored: `insecure` takes any certificate";
+        context.problems.error(file.mark, message, "remove one of them");
+    }
+    let path = context.path(&file.value);
+    if let Err(why) = std::fs::metadata(&path) {
+        let message = format!("{} cannot be read: {why}", quoted(&file.value));
+        context.problems.error(file.mark, message, "name a PEM file with the authority's or the camera's certificate");
+    }
+    TlsTrust::CaFile(path)
 }
 
 fn starts_at(context: &mut Context<'_>, camera: &Camera) -> Option<Timestamp> {

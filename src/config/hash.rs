@@ -67,6 +67,8 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         id,
         analysis,
         evidence,
+        // Who is trusted changes nothing of what is seen.
+        tls: _,
         transport,
         latency,
         assume_fps,

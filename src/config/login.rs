@@ -1,6 +1,8 @@
-//! A camera's login: `username` with `password_file` or `password_env`, read once, when the file is loaded.
+//! A camera's login: `username` with `password_file` or `password_env`, read when the file is loaded. A password
+//! file is read again while a camera refuses its password.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use super::address::{self, Address, Credentials};
 use super::compile::{Context, mark_of};
@@ -15,6 +17,7 @@ const MAX_BYTES: u64 = 4096;
 pub(super) struct Login {
     username: Option<String>,
     password: Option<Secret>,
+    password_file: Option<PathBuf>,
 }
 
 /// Reads the login, reporting a missing variable or file, and contradictions.
@@ -48,7 +51,11 @@ pub(super) fn read(context: &mut Context<'_>, camera: &Camera) -> Option<Login> 
     }
     let from_file = camera.password_file.located().and_then(|file| from_file(context, file));
     let from_env = camera.password_env.located().and_then(|name| from_env(context, name));
-    let login = Login { username: camera.username.get().cloned(), password: from_file.or(from_env) };
+    let login = Login {
+        username: camera.username.get().cloned(),
+        password: from_file.or(from_env),
+        password_file: camera.password_file.get().map(|file| context.path(file)),
+    };
     (login.username.is_some() || login.password.is_some()).then_some(login)
 }
 
@@ -58,8 +65,11 @@ pub(super) fn give(address: &mut Address, login: &Login) {
     let known = credentials.take();
     let username = login.username.clone().or_else(|| known.as_ref().map(|known| known.username.clone()));
     let password = login.password.clone().or_else(|| known.map(|known| known.password));
-    *credentials =
-        username.map(|username| Credentials { username, password: password.unwrap_or_else(|| Secret::new("")) });
+    *credentials = username.map(|username| Credentials {
+        username,
+        password: password.unwrap_or_else(|| Secret::new("")),
+        password_file: login.password_file.clone(),
+    });
 }
 
 fn from_env(context: &mut Context<'_>, name: &Located<String>) -> Option<Secret> {
@@ -84,15 +94,27 @@ fn from_env(context: &mut Context<'_>, name: &Located<String>) -> Option<Secret>
 }
 
 fn from_file(context: &mut Context<'_>, file: &Located<String>) -> Option<Secret> {
-    let path = context.path(&file.value);
+    match read_password(&context.path(&file.value)) {
+        Ok(password) => Some(password),
+        Err(problem) => {
+            let message = format!("{} {problem}", quoted(&file.value));
+            context.problems.error(file.mark, message, "name a file that holds the password and nothing else");
+            None
+        }
+    }
+}
+
+/// Reads a password file: the password and nothing else; a line end is dropped.
+///
+/// # Errors
+/// What is wrong with the file, to follow its name.
+pub fn read_password(path: &Path) -> Result<Secret, String> {
     let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|opened| opened.take(MAX_BYTES + 1).read_to_string(&mut text));
-    let problem = match read {
-        Err(why) => format!("{} cannot be read: {why}", quoted(&file.value)),
-        Ok(_) if text.len() as u64 > MAX_BYTES => format!("{} is too large for a password", quoted(&file.value)),
-        Ok(_) if text.trim_end_matches(['\r', '\n']).is_empty() => format!("{} is empty", quoted(&file.value)),
-        Ok(_) => return Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
-    };
-    context.problems.error(file.mark, problem, "name a file that holds the password and nothing else");
-    None
+    let read = std::fs::File::open(path).and_then(|opened| opened.take(MAX_BYTES + 1).read_to_string(&mut text));
+    match read {
+        Err(why) => Err(format!("cannot be read: {why}")),
+        Ok(_) if text.len() as u64 > MAX_BYTES => Err("is too large for a password".to_owned()),
+        Ok(_) if text.trim_end_matches(['\r', '\n']).is_empty() => Err("is empty".to_owned()),
+        Ok(_) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']))),
+    }
 }

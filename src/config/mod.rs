@@ -36,9 +36,10 @@ pub use address::{Address, Credentials, Scheme};
 pub use compile::compile;
 pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
+pub use login::read_password;
 pub use plan::{
     CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, Provider, Range, Rotation, RulePlan,
-    ServerPlan, SinkPlan, StorePlan, TrackPlan, Transport, ZonePlan,
+    ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, Transport, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

@@ -139,6 +139,8 @@ pub struct CameraPlan {
     pub analysis: Address,
     /// The stream for stills, if it is another.
     pub evidence: Option<Address>,
+    /// Which certificates are trusted, of rtsps and https.
+    pub tls: TlsTrust,
     /// How rtsp carries media.
     pub transport: Transport,
     /// Jitter buffer of rtsp.
@@ -177,8 +179,20 @@ pub enum Transport {
     Tcp,
     /// Datagrams.
     Udp,
-    /// Datagrams, then TCP when none arrive.
+    /// TCP, then datagrams when the camera refuses it.
     Auto,
+}
+
+/// Which certificates of a camera are trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TlsTrust {
+    /// Those that the system's authorities vouch for, for the address's own name.
+    #[default]
+    System,
+    /// Those that a certificate of this PEM file vouches for, or is, for the address's own name. Absolute path.
+    CaFile(PathBuf),
+    /// Any: the connection is encrypted, and nobody knows to whom.
+    Any,
 }
 
 /// Colour matrix.

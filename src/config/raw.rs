@@ -148,7 +148,9 @@ table! {
         optional password_file: String,
         /// Environment variable that holds the password.
         optional password_env: String,
-        /// How rtsp carries media: `tcp`, `udp`, or `auto` (udp, then tcp).
+        /// Which certificates of rtsps and https are trusted, besides those that the system knows.
+        optional tls: Tls,
+        /// How rtsp carries media: `tcp`, `udp`, or `auto` (tcp, then udp).
         optional transport: Transport = "tcp",
         /// Jitter buffer of rtsp, up to 10s.
         optional latency: Span = default::text(default::LATENCY),
@@ -176,6 +178,16 @@ table! {
         optional lanes: Vec<Located<Lane>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
+    }
+}
+
+table! {
+    /// Which certificates of a camera are trusted. Without it: those that the system's authorities vouch for.
+    Tls ("`tls`") {
+        /// PEM file of the authority, or of the camera's own certificate. Nothing else is trusted then.
+        optional ca_file: String,
+        /// Takes any certificate: the connection is encrypted, and nobody knows to whom.
+        optional insecure: bool = false,
     }
 }
 

@@ -93,6 +93,7 @@ impl Camera {
             status: Arc::clone(&status),
             stages: Arc::clone(&shared.stages),
             outlet: outlet(&plan, shared.every, &account, &inlet, &owner),
+            interrupted: interrupted(&inlet, &owner),
             clock: Arc::clone(&shared.clock),
             knocker: Arc::clone(&shared.knocker),
         })?;
@@ -151,6 +152,16 @@ fn outlet(
                 false
             }
         }
+    })
+}
+
+/// What follows when the signal is lost: once the last frame went through the rules, what is open ends, for the
+/// next frame may be hours away.
+fn interrupted(inlet: &Arc<Inlet<Job>>, owner: &Arc<JobOwner>) -> Arc<dyn Fn() + Send + Sync> {
+    let (inlet, owner) = (Arc::clone(inlet), Arc::clone(owner));
+    Arc::new(move || {
+        inlet.wait_drained();
+        owner.tail.interrupt();
     })
 }
 
@@ -232,19 +243,13 @@ fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
                 config::Scheme::Rtsp | config::Scheme::Rtsps => Location::Rtsp(url.clone()),
                 config::Scheme::Http | config::Scheme::Https => Location::HttpMjpeg(url.clone()),
             };
-            let credentials = credentials
-                .as_ref()
-                .map(|c| crate::source::Credentials { username: c.username.clone(), password: c.password.clone() });
-            (location, credentials)
+            (location, credentials.clone())
         }
     };
     Settings {
         credentials,
-        transport: match plan.transport {
-            config::Transport::Tcp => crate::source::Transport::Tcp,
-            config::Transport::Udp => crate::source::Transport::Udp,
-            config::Transport::Auto => crate::source::Transport::Auto,
-        },
+        tls: plan.tls.clone(),
+        transport: plan.transport,
         latency: plan.latency,
         assume_fps: plan.assume_fps,
         starts_at: plan.starts_at,

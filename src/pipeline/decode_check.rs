@@ -10,7 +10,7 @@ use crate::base::time::SystemClock;
 use crate::base::{CameraId, Clock, ErrorKind, Secret, TimeSource};
 use crate::frame::{Account, Stage, Stages};
 use crate::source::{
-    self, Credentials, Knocker, Location, Settings, State, StatusCell, Supervisor, SupervisorParts, Transport,
+    self, Credentials, Knocker, Location, Settings, State, StatusCell, Supervisor, SupervisorParts, TlsTrust, Transport,
 };
 
 /// What decoding a little showed.
@@ -50,12 +50,19 @@ struct Seen {
 
 /// Decodes for `length` after the first picture, or up to the end of a recording.
 #[must_use]
-pub fn decode_check(location: &Location, credentials: Option<(String, Secret)>, length: Duration) -> DecodeCheck {
+pub fn decode_check(
+    location: &Location,
+    credentials: Option<(String, Secret)>,
+    tls: TlsTrust,
+    length: Duration,
+) -> DecodeCheck {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let (account, status, stages) =
         (Arc::new(Account::default()), Arc::new(StatusCell::default()), Arc::new(Stages::default()));
     let mut settings = Settings::new(CameraId::new("probe"), location.clone());
-    settings.credentials = credentials.map(|(username, password)| Credentials { username, password });
+    settings.credentials =
+        credentials.map(|(username, password)| Credentials { username, password, password_file: None });
+    settings.tls = tls;
     settings.transport = Transport::Auto;
     let outlet: source::Outlet = {
         let (seen, account) = (Arc::clone(&seen), Arc::clone(&account));
@@ -79,6 +86,7 @@ pub fn decode_check(location: &Location, credentials: Option<(String, Secret)>, 
             status: Arc::clone(&status),
             stages: Arc::clone(&stages),
             outlet,
+            interrupted: Arc::new(|| {}),
             clock: Arc::clone(&clock),
             knocker: Arc::new(Knocker::default()),
         })

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::events::{Minter, Moment, Origin};
 use super::lane::Job;
 use super::output::{Observed, Output, Still};
-use crate::base::{MediaTime, RunId};
+use crate::base::MediaTime;
 use crate::config::CameraPlan;
 use crate::frame::ring::Permit;
 use crate::frame::still::{Overlay, Snapshot};
@@ -122,6 +122,16 @@ impl Tail {
         }
     }
 
+    /// No frame comes until the next run: what is open ends. Call it once nothing of the camera is in the lane.
+    ///
+    /// The events are those that the next run's first frame would bring about, only now instead of then.
+    pub fn interrupt(&self) {
+        let chain = &mut self.lock().chain;
+        if let Some(last) = chain.last {
+            chain.gap(&last, last.at);
+        }
+    }
+
     /// The stream is over: what is open ends. Call it once nothing of the camera is in the lane.
     pub fn end(&self) {
         let chain = &mut self.lock().chain;
@@ -156,7 +166,7 @@ impl Chain {
     /// Follows the stream: a new run is a gap, a new picture shape a new scene.
     fn follow(&mut self, frame: &Frame, moment: &Moment) {
         if let Some(last) = self.last.filter(|last| last.run != frame.run) {
-            self.gap(&last, moment.at, frame.run);
+            self.gap(&last, moment.at);
         }
         let (width, height) = frame.picture.displayed_size();
         let aspect = width as f32 / height.max(1) as f32;
@@ -166,8 +176,8 @@ impl Chain {
         }
     }
 
-    fn gap(&mut self, last: &Moment, to: MediaTime, run: RunId) {
-        tracing::debug!(from = last.at.0, to = to.0, %run, "gap");
+    fn gap(&mut self, last: &Moment, to: MediaTime) {
+        tracing::debug!(from = last.at.0, to = to.0, run = %last.run, "gap");
         self.tracker.reset();
         let drafts = self.rules.gap(last.at, to);
         self.emit(drafts, last, None);

@@ -28,6 +28,8 @@ pub enum Next {
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
     failures: u32,
+    /// Whether the last dial followed a knock that was answered.
+    knocked: bool,
 }
 
 impl Backoff {
@@ -41,7 +43,9 @@ impl Backoff {
             self.failures = 0;
             return Next::WaitForSecret(AFTER_REFUSALS);
         }
-        if error == Some(ErrorKind::Unreachable) {
+        // Where a knock is answered and the dial still is not, knocking on would dial without a pause.
+        self.knocked = error == Some(ErrorKind::Unreachable) && !self.knocked;
+        if self.knocked {
             return Next::Knock;
         }
         // A live stream that broke is dialled at once; only repeated failures wait.
@@ -92,7 +96,9 @@ mod tests {
 
     #[test]
     fn a_camera_that_is_down_is_knocked_at() {
-        assert_eq!(pauses(Duration::ZERO, Some(ErrorKind::Unreachable), 2), [Next::Knock, Next::Knock]);
+        let seconds = |s| Next::Dial(Duration::from_secs_f64(s));
+        let next = pauses(Duration::ZERO, Some(ErrorKind::Unreachable), 6);
+        assert_eq!(next, [Next::Knock, seconds(0.5), Next::Knock, seconds(1.0), Next::Knock, seconds(2.0)]);
     }
 
     #[test]

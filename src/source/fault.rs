@@ -29,6 +29,44 @@ pub fn refused_credentials() -> Error {
         .help("check username and password; `vantage probe URL` tells which scheme the camera asks for")
 }
 
+/// The camera's certificate was refused for these reasons.
+pub fn refused_certificate(location: &Location, flags: gio::TlsCertificateFlags) -> Error {
+    use gio::TlsCertificateFlags as F;
+    let reasons = [
+        (F::UNKNOWN_CA, "its authority is not known"),
+        (F::BAD_IDENTITY, "it is for another name"),
+        (F::NOT_ACTIVATED, "it is not valid yet"),
+        (F::EXPIRED, "it has expired"),
+        (F::REVOKED, "it was revoked"),
+        (F::INSECURE, "its algorithm is too weak"),
+    ];
+    let said: Vec<&str> = reasons.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, text)| *text).collect();
+    let why = if said.is_empty() { String::new() } else { format!(": {}", said.join(", ")) };
+    Error::new(ErrorKind::Io, format!("{location}: the camera's certificate is not trusted{why}")).help(TRUST)
+}
+
+const TRUST: &str = "give the camera's certificate or its authority: `tls: {ca_file: camera.pem}`; \
+    the address must be a name in it. `tls: {insecure: true}` takes any";
+
+/// What `souphttpsrc` tells of an answer that is no stream: a login page, a single picture. `None` for anything
+/// else, failures by status included, which come as errors.
+pub fn not_a_stream(location: &Location, said: &gst::StructureRef) -> Option<Error> {
+    if said.name() != "http-headers" || said.get::<u32>("http-status-code").ok()? != 200 {
+        return None;
+    }
+    let headers = said.get::<gst::Structure>("response-headers").ok()?;
+    let (name, _) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?;
+    let written = headers.get::<String>(name).ok()?;
+    let kind = written.split(';').next().unwrap_or_default().trim();
+    if kind.to_ascii_lowercase().starts_with("multipart/") {
+        return None;
+    }
+    Some(
+        Error::new(ErrorKind::Unsupported, format!("{location}: answers with {kind}, not with a Motion JPEG stream"))
+            .help("name the stream's own address (multipart/x-mixed-replace): a browser shows moving pictures there"),
+    )
+}
+
 /// How the refusal of a transport reads.
 const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
 
@@ -61,6 +99,9 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
             _ if says("401") || status("401") => {
                 (ErrorKind::Auth, "the camera refused the credentials (401)".to_owned(), "check username and password")
             }
+            _ if says("certificate") || says("TLS") => {
+                (ErrorKind::Io, format!("the camera's certificate is not trusted: {}", error.message()), TRUST)
+            }
             _ if says("Could not connect") || says("Failed to connect") || says("Could not resolve") => (
                 ErrorKind::Unreachable,
                 "the camera does not answer".to_owned(),
@@ -75,7 +116,14 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
             _ if matches!(location, Location::File(_)) => {
                 (ErrorKind::Corrupt, format!("cannot be read: {}", error.message()), "")
             }
-            _ => (ErrorKind::Io, format!("the connection failed: {}", error.message()), ""),
+            _ => match http_status(detail) {
+                Some(code) => (
+                    ErrorKind::Io,
+                    format!("the camera answers with status {code}: {}", error.message()),
+                    "the camera has a fault of its own, or is busy; restart it, or check the path of the address",
+                ),
+                None => (ErrorKind::Io, format!("the connection failed: {}", error.message()), ""),
+            },
         };
     }
     if let Some(stream) = error.kind::<gst::StreamError>() {
@@ -110,4 +158,24 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
         };
     }
     (ErrorKind::Io, error.message().to_owned(), "")
+}
+
+/// The status in the details of `souphttpsrc`: `Not Found (404), URL: …`.
+fn http_status(detail: &str) -> Option<&str> {
+    let (before, _) = detail.split_once("), URL:")?;
+    let (_, code) = before.rsplit_once('(')?;
+    (code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::http_status;
+
+    #[test]
+    fn a_status_is_found_in_the_details() {
+        let detail =
+            "../ext/soup/gstsouphttpsrc.c(1622): parse (): /src: Status (500), URL: http://h/x, Redirect to: (NULL)";
+        assert_eq!(http_status(detail), Some("500"));
+        assert_eq!(http_status("../ext/soup/gstsouphttpsrc.c(162): parse (): no status"), None);
+    }
 }

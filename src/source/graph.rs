@@ -16,8 +16,10 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
+use super::controls::{self, Controls};
+use super::run::Manner;
 use super::tap::Tap;
-use super::{Location, Settings, Transport};
+use super::{Location, Settings, TlsTrust, Transport};
 use crate::base::{Error, ErrorKind, Result};
 use crate::frame::{Picture, PicturePool};
 use crate::media::{CODECS, Codec, container};
@@ -50,11 +52,11 @@ impl Graph {
     ///
     /// # Errors
     /// The file is not a video, a stream without times has no `assume_fps`, or a plugin is missing.
-    pub fn build(settings: &Settings, tap: &Arc<Tap>, transport: Transport) -> Result<Self> {
+    pub fn build(settings: &Settings, tap: &Arc<Tap>, manner: Manner) -> Result<Self> {
         let graph = Self { pipeline: gst::Pipeline::new(), tap: Arc::clone(tap) };
         match &settings.location {
             Location::File(path) => graph.file(path, settings)?,
-            Location::Rtsp(url) => graph.rtsp(url.as_str(), settings, transport)?,
+            Location::Rtsp(url) => graph.rtsp(url.as_str(), settings, manner)?,
             Location::HttpMjpeg(url) => graph.http(url.as_str(), settings)?,
         }
         Ok(graph)
@@ -93,6 +95,11 @@ impl Graph {
         source.set_property("do-timestamp", true);
         source.set_property("timeout", 5_u32);
         source.set_property("retries", 0_i32);
+        match &settings.tls {
+            TlsTrust::System => {}
+            TlsTrust::CaFile(path) => source.set_property("tls-database", tls_database(path)?),
+            TlsTrust::Any => source.set_property("ssl-strict", false),
+        }
         source.set_property("user-agent", USER_AGENT);
         if let Some(credentials) = &settings.credentials {
             source.set_property("user-id", &credentials.username);
@@ -105,21 +112,44 @@ impl Graph {
         Ok(())
     }
 
-    fn rtsp(&self, url: &str, settings: &Settings, transport: Transport) -> Result<()> {
+    fn rtsp(&self, url: &str, settings: &Settings, manner: Manner) -> Result<()> {
         let source = make("rtspsrc")?;
         source.set_property("location", url);
         source.set_property("latency", u32::try_from(settings.latency.as_millis()).unwrap_or(u32::MAX));
-        source.set_property_from_str("protocols", if transport == Transport::Udp { "udp" } else { "tcp" });
+        source.set_property_from_str("protocols", if manner.transport == Transport::Udp { "udp" } else { "tcp" });
         source.set_property("tcp-timeout", 5_000_000_u64);
         source.set_property("timeout", 3_000_000_u64);
         source.set_property("teardown-timeout", 100_000_000_u64);
         source.set_property("user-agent", USER_AGENT);
+        match &settings.tls {
+            TlsTrust::System => {}
+            TlsTrust::CaFile(path) => source.set_property("tls-database", tls_database(path)?),
+            TlsTrust::Any => source.set_property("tls-validation-flags", gio::TlsCertificateFlags::empty()),
+        }
+        let (tap, location) = (Arc::clone(&self.tap), settings.location.clone());
+        let any = settings.tls == TlsTrust::Any;
+        source.connect("accept-certificate", false, move |args| {
+            if any {
+                return Some(true.to_value());
+            }
+            // Asked only for a certificate that was found wanting.
+            let flags = args.get(3).and_then(|flags| flags.get().ok()).unwrap_or(gio::TlsCertificateFlags::empty());
+            tap.fail(super::fault::refused_certificate(&location, flags));
+            Some(false.to_value())
+        });
         if source.find_property("add-reference-timestamp-meta").is_some() {
             source.set_property("add-reference-timestamp-meta", true);
         }
         if let Some(credentials) = &settings.credentials {
             source.set_property("user-id", &credentials.username);
             source.set_property("user-pw", credentials.password.expose());
+        }
+        if manner.controls == Controls::Appended {
+            let address = url.to_owned();
+            source.connect("on-sdp", false, move |args| {
+                args.get(1).into_iter().for_each(|description| controls::append(description, &address));
+                None
+            });
         }
         let tap = Arc::clone(&self.tap);
         source.connect("select-stream", false, move |args| {
@@ -170,7 +200,9 @@ impl Graph {
             let Some(pipeline) = pipeline.upgrade() else { return };
             let graph = Graph { pipeline, tap: Arc::clone(&tap) };
             let offer = container_stream(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
-            let Some(codec) = offer.codec.filter(|_| tap.offer(&offer)) else { return };
+            // Offered whether it can be decoded or not, so that the error can name it.
+            let wanted = tap.offer(&offer);
+            let Some(codec) = offer.codec.filter(|_| wanted) else { return };
             let linked = graph.decode_chain(codec).and_then(|head| {
                 let sink = static_pad(&head, "sink")?;
                 pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {}: {e}", codec.name)))
@@ -288,6 +320,14 @@ fn container_stream(caps: &gst::Caps) -> Offer {
         first => first.unwrap_or_default(),
     };
     Offer { media: media.to_owned(), codec: Codec::of_caps(&encoding, version), encoding }
+}
+
+/// The certificates of a PEM file, to vouch for a camera.
+fn tls_database(path: &std::path::Path) -> Result<gio::TlsFileDatabase> {
+    gio::TlsFileDatabase::new(path).map_err(|error| {
+        Error::new(ErrorKind::Config, format!("{}: no certificates can be read from it: {error}", path.display()))
+            .help("`tls: {ca_file: …}` names a PEM file; GStreamer's TLS comes with the package glib-networking")
+    })
 }
 
 fn make(name: &str) -> Result<gst::Element> {

@@ -9,11 +9,13 @@
 //! A new kind of source is one method of `graph` and one row in [`Location::parse`].
 
 pub mod backoff;
+mod controls;
 mod fault;
 mod graph;
 pub mod integrity;
 pub mod reach;
 mod run;
+mod secret;
 pub mod status;
 pub mod supervisor;
 mod tap;
@@ -29,6 +31,7 @@ pub use self::reach::Knocker;
 pub use self::status::{State, Status, StatusCell};
 pub use self::supervisor::{Supervisor, SupervisorParts};
 use crate::base::{CameraId, Error, ErrorKind, Result, Secret, Timestamp, redact_url};
+pub use crate::config::{Credentials, TlsTrust, Transport};
 use crate::frame::{Frame, Matrix, Range, Rotation};
 
 /// Takes frames; false when nobody wants any more.
@@ -113,6 +116,7 @@ impl Location {
         let credentials = (!url.username().is_empty()).then(|| Credentials {
             username: decode(url.username()),
             password: Secret::new(decode(url.password().unwrap_or(""))),
+            password_file: None,
         });
         // Both only fail for addresses without a host.
         let _ = (url.set_username(""), url.set_password(None));
@@ -163,27 +167,6 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// User and password of a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// User.
-    pub username: String,
-    /// Password.
-    pub password: Secret,
-}
-
-/// RTP transport.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Transport {
-    /// Interleaved in the RTSP connection (RFC 2326 §10.12).
-    #[default]
-    Tcp,
-    /// RTP over UDP.
-    Udp,
-    /// TCP, and UDP when the server refuses TCP.
-    Auto,
-}
-
 /// What a source needs to know of its camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -193,6 +176,8 @@ pub struct Settings {
     pub location: Location,
     /// User and password.
     pub credentials: Option<Credentials>,
+    /// Which certificates are trusted.
+    pub tls: TlsTrust,
     /// RTP transport.
     pub transport: Transport,
     /// How long RTP packets wait for missing ones before them.
@@ -219,7 +204,8 @@ impl Settings {
             camera,
             location,
             credentials: None,
-            transport: Transport::default(),
+            tls: TlsTrust::default(),
+            transport: Transport::Tcp,
             latency: Duration::from_millis(200),
             assume_fps: None,
             starts_at: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::controls::Controls;
 use super::graph::Graph;
 use super::status::{State, StatusCell};
 use super::tap::{Tap, TapParts};
@@ -32,6 +33,23 @@ pub enum End {
     Stopped,
 }
 
+/// How a dial is made, where cameras differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// What relative controls hang on.
+    pub controls: Controls,
+}
+
+impl Manner {
+    /// The first dial's, for a camera that may be reached by `allowed`.
+    pub fn first(allowed: Transport) -> Self {
+        let transport = if allowed == Transport::Udp { Transport::Udp } else { Transport::Tcp };
+        Self { transport, controls: Controls::Appended }
+    }
+}
+
 /// What a run leaves behind.
 #[derive(Debug)]
 pub struct Outcome {
@@ -39,21 +57,25 @@ pub struct Outcome {
     pub result: Result<End>,
     /// How long pictures came.
     pub lived: Duration,
+    /// Whether the far side came to say which streams it has.
+    pub described: bool,
     /// Where a following run of the recording begins on the camera's timeline.
     pub next_base: MediaTime,
 }
 
 /// Runs one connection, or one pass over a recording.
-pub fn run_once(parts: TapParts, transport: Transport, status: &StatusCell, stop: &Stop) -> Outcome {
+pub fn run_once(parts: TapParts, manner: Manner, status: &StatusCell, stop: &Stop) -> Outcome {
     let clock = Arc::clone(&parts.clock);
     let settings = parts.settings.clone();
     let base = parts.base;
     let tap = match Tap::new(parts) {
         Ok(tap) => tap,
-        Err(error) => return Outcome { result: Err(error), lived: Duration::ZERO, next_base: base },
+        Err(error) => {
+            return Outcome { result: Err(error), lived: Duration::ZERO, described: false, next_base: base };
+        }
     };
     let started = clock.monotonic();
-    let result = Graph::build(&settings, &tap, transport)
+    let result = Graph::build(&settings, &tap, manner)
         .and_then(|graph| drive(&graph, &settings.location, clock.as_ref(), status, stop));
     let (units, pictures) = tap.progress();
     let result = match result {
@@ -61,7 +83,8 @@ pub fn run_once(parts: TapParts, transport: Transport, status: &StatusCell, stop
         other => other,
     };
     let lived = if pictures > 0 { clock.monotonic() - started } else { Duration::ZERO };
-    Outcome { lived, next_base: tap.finish(matches!(result, Ok(End::Stopped))), result }
+    let next_base = tap.finish(matches!(result, Ok(End::Stopped)));
+    Outcome { lived, described: tap.was_offered(), next_base, result }
 }
 
 fn nothing_came(location: &Location, tap: &Tap, units: u64) -> Error {
@@ -104,6 +127,11 @@ fn drive(graph: &Graph, location: &Location, clock: &dyn Clock, status: &StatusC
                     Some(better) if offered_nothing && is_stream_error && graph.tap.was_offered() => better,
                     _ => error,
                 });
+            }
+            Some(gst::MessageView::Element(element)) => {
+                if let Some(error) = element.structure().and_then(|said| fault::not_a_stream(location, said)) {
+                    return Err(error);
+                }
             }
             Some(gst::MessageView::Warning(warning)) => {
                 tracing::debug!(%location, warning = %warning.error(), "stream warning");

@@ -10,7 +10,7 @@ use crate::base::{Clock, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Dialling, or waiting for the first picture.
+    /// Dialling, or waiting for the first picture; with the reason of the failure before, if any.
     Connecting,
     /// Pictures come.
     Live,

@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::backoff::{Backoff, Next};
-use super::run::{End, Outcome, run_once};
+use super::controls::Controls;
+use super::run::{End, Manner, Outcome, run_once};
+use super::secret::{self, Waited};
 use super::status::{State, StatusCell};
 use super::tap::TapParts;
 use super::{Knocker, Outlet, Settings, Transport};
@@ -27,6 +29,8 @@ pub struct SupervisorParts {
     pub stages: Arc<Stages>,
     /// Where frames go.
     pub outlet: Outlet,
+    /// Called when a live run has ended and no frame comes until the next; may take its time.
+    pub interrupted: Arc<dyn Fn() + Send + Sync>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Shares out connects to cameras that are down.
@@ -107,7 +111,7 @@ fn run(parts: &SupervisorParts, stop: &Stop) -> Result<()> {
 fn run_recorded(parts: &SupervisorParts, stop: &Stop) -> Result<()> {
     let mut base = MediaTime(0);
     for run in 0..parts.settings.repeat.max(1) {
-        let outcome = attempt(parts, RunId(run), base, Transport::Tcp, stop);
+        let outcome = attempt(parts, &parts.settings, RunId(run), base, Manner::first(Transport::Tcp), stop);
         base = outcome.next_base;
         match outcome.result {
             Ok(End::Finished) => {}
@@ -135,46 +139,51 @@ fn run_recorded(parts: &SupervisorParts, stop: &Stop) -> Result<()> {
 fn run_live(parts: &SupervisorParts, stop: &Stop) {
     let clock = parts.clock.as_ref();
     let started = clock.monotonic();
+    let mut settings = parts.settings.clone();
     let mut backoff = Backoff::default();
-    let mut transport = match parts.settings.transport {
-        Transport::Auto => Transport::Tcp,
-        chosen => chosen,
-    };
+    let mut manner = Manner::first(settings.transport);
     let mut jitter = Jitter::new();
     let mut run = 0;
     while !stop.requested() {
         let base = MediaTime(i64::try_from((clock.monotonic() - started).as_nanos()).unwrap_or(i64::MAX));
-        let outcome = attempt(parts, RunId(run), base, transport, stop);
+        let outcome = attempt(parts, &settings, RunId(run), base, manner, stop);
         run += 1;
         let error = match outcome.result {
             Ok(End::Stopped) => return,
             Ok(End::Finished) => None,
             Err(error) => Some(error),
         };
+        if let Some(error) = error.as_ref().filter(|_| outcome.lived.is_zero()) {
+            let before = manner;
+            manner = next_manner(before, settings.transport, error, outcome.described);
+            if manner != before {
+                tracing::info!(camera = %parts.settings.camera, %error, next = ?manner, "trying the other transport or controls");
+            }
+            // When UDP was refused too, the back-off below decides.
+            if before.transport == Transport::Tcp && manner.transport == Transport::Udp {
+                continue;
+            }
+        }
         match &error {
             None => {
                 parts.status.set(State::Offline, "the camera ended the stream", clock);
             }
             Some(error) => say(parts, state_after(error, outcome.lived), error),
         }
-        if parts.settings.transport == Transport::Auto
-            && outcome.lived.is_zero()
-            && error.as_ref().is_some_and(may_be_the_transport)
-        {
-            let before = transport;
-            transport = if before == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
-            tracing::info!(camera = %parts.settings.camera, ?transport, "trying the other transport");
-            // At once after TCP; when UDP was refused too, the back-off below decides.
-            if before == Transport::Tcp {
-                continue;
-            }
+        if !outcome.lived.is_zero() {
+            (parts.interrupted)();
         }
         match backoff.after(outcome.lived, error.as_ref().map(Error::kind), jitter.next()) {
-            Next::Dial(pause) | Next::WaitForSecret(pause) => {
+            Next::Dial(pause) => {
                 if stop.wait_timeout(pause) {
                     return;
                 }
             }
+            Next::WaitForSecret(pause) => match secret::wait(settings.credentials.as_mut(), pause, clock, stop) {
+                Waited::Stopped => return,
+                Waited::Changed => tracing::info!(camera = %parts.settings.camera, "the password file has changed"),
+                Waited::Over => {}
+            },
             Next::Knock => {
                 let Some((host, port)) = parts.settings.location.endpoint() else { return };
                 if !parts.knocker.wait_for(&host, port, clock, stop, || jitter.next()) {
@@ -182,7 +191,30 @@ fn run_live(parts: &SupervisorParts, stop: &Stop) {
                 }
             }
         }
-        parts.status.set(State::Connecting, "", clock);
+        // The reason stays until pictures come: a dial may take long, and it is what people ask for.
+        parts.status.set(State::Connecting, parts.status.get().reason, clock);
+    }
+}
+
+/// How to dial after a dial without a picture: by UDP after TCP where both are allowed, then with the other
+/// reading of the controls, if the camera came to describe its streams at all.
+fn next_manner(manner: Manner, allowed: Transport, error: &Error, described: bool) -> Manner {
+    if allowed == Transport::Auto && may_be_the_transport(error) {
+        let transport = if manner.transport == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
+        if transport == Transport::Udp {
+            return Manner { transport, ..manner };
+        }
+        return Manner { transport, controls: other_controls(manner.controls, described) };
+    }
+    let refused = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Io);
+    Manner { controls: other_controls(manner.controls, described && refused), ..manner }
+}
+
+fn other_controls(controls: Controls, wanted: bool) -> Controls {
+    match controls {
+        Controls::Appended if wanted => Controls::Resolved,
+        Controls::Resolved if wanted => Controls::Appended,
+        same => same,
     }
 }
 
@@ -192,10 +224,17 @@ fn may_be_the_transport(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Auth | ErrorKind::NotFound | ErrorKind::Missing)
 }
 
-fn attempt(parts: &SupervisorParts, run: RunId, base: MediaTime, transport: Transport, stop: &Stop) -> Outcome {
+fn attempt(
+    parts: &SupervisorParts,
+    settings: &Settings,
+    run: RunId,
+    base: MediaTime,
+    manner: Manner,
+    stop: &Stop,
+) -> Outcome {
     parts.status.run_started();
     let tap = TapParts {
-        settings: parts.settings.clone(),
+        settings: settings.clone(),
         run,
         base,
         account: Arc::clone(&parts.account),
@@ -203,7 +242,7 @@ fn attempt(parts: &SupervisorParts, run: RunId, base: MediaTime, transport: Tran
         outlet: Arc::clone(&parts.outlet),
         clock: Arc::clone(&parts.clock),
     };
-    run_once(tap, transport, &parts.status, stop)
+    run_once(tap, manner, &parts.status, stop)
 }
 
 fn state_after(error: &Error, lived: Duration) -> State {

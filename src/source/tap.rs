@@ -79,6 +79,8 @@ struct TapState {
     layout: Option<(gst::Caps, gst_video::VideoInfo, PictureLayout)>,
     guard: Guard,
     cpu_mark: Duration,
+    /// The books are closed: what a graph that is slow to stop still brings is nobody's.
+    finished: bool,
 }
 
 struct Unit {
@@ -126,6 +128,7 @@ impl Tap {
                 layout: None,
                 guard: Guard::new()?,
                 cpu_mark: Duration::ZERO,
+                finished: false,
             }),
         }))
     }
@@ -200,6 +203,8 @@ impl Tap {
     /// of the same recording begins.
     pub fn finish(&self, stopped: bool) -> MediaTime {
         let mut state = self.state();
+        state.finished = true;
+        self.closed.store(true, Relaxed);
         let left = state.waiting.len() as u64;
         state.waiting.clear();
         let reason = if stopped {
@@ -271,6 +276,10 @@ impl Tap {
     fn on_unit(&self, buffer: &mut gst::Buffer) {
         let arrived = self.parts.clock.monotonic();
         let arrived_ns = i64::try_from((arrived - self.epoch).as_nanos()).unwrap_or(i64::MAX);
+        let mut state = self.state();
+        if state.finished {
+            return;
+        }
         let first = self.units.fetch_add(1, Relaxed) == 0;
         let before = self.last_unit_ns.swap(arrived_ns, Relaxed);
         if !first {
@@ -278,7 +287,6 @@ impl Tap {
             self.unit_interval_ns.store(usual + (arrived_ns - before - usual) / 8, Relaxed);
         }
         self.parts.account.unit_received();
-        let mut state = self.state();
         if state.cpu_mark.is_zero() {
             state.cpu_mark = thread_cpu();
         }
@@ -384,10 +392,13 @@ impl Tap {
     /// Books one decoded picture and hands it out; false when nobody wants it.
     fn on_picture(&self, sample: &gst::Sample) -> Result<bool> {
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps_owned()) else { return Ok(true) };
-        self.pictures.fetch_add(1, Relaxed);
-        self.parts.account.frame_decoded();
         let frame = {
             let mut state = self.state();
+            if state.finished {
+                return Ok(false);
+            }
+            self.pictures.fetch_add(1, Relaxed);
+            self.parts.account.frame_decoded();
             let (number, decision) = state.guard.picture(&buffer);
             let unit = state.claim(number);
             let seq = state.seq;

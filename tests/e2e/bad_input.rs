@@ -74,7 +74,7 @@ fn a_second_instance_names_the_first() {
 }
 
 /// The state that a live camera settles in, and its reason.
-fn state_of(url: &str, wanted: &str, seconds: u64) -> String {
+pub fn state_of(url: &str, wanted: &str, seconds: u64) -> String {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let head = format!("server: {{listen: '127.0.0.1:{port}'}}");

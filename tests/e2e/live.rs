@@ -9,34 +9,35 @@ use vantage::serve::{CameraServer, ServedClip};
 use crate::program::{DRAWING, Running, assert_balanced, camera, get, pipeline, run, street_clip, tiny, wait_for};
 use crate::servers::{VlcServer, free_port};
 
-fn serve(clip: &Path, port: u16) -> CameraServer {
+pub fn serve(clip: &Path, port: u16) -> CameraServer {
     let listen = format!("127.0.0.1:{port}").parse().unwrap();
     CameraServer::start(&[ServedClip::looping(clip, "/cam")], listen).unwrap()
 }
 
-struct Site {
-    folder: tempfile::TempDir,
-    address: String,
+/// A folder for one program, and the address of its port.
+pub struct Site {
+    pub folder: tempfile::TempDir,
+    pub address: String,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), address: format!("127.0.0.1:{}", free_port()) }
     }
     fn head(&self) -> String {
         format!("server: {{listen: '{}'}}\nsinks: [{{id: log, type: jsonl, path: events.jsonl}}]", self.address)
     }
-    fn pipeline(&self, cameras: &[(&str, &str)]) -> std::path::PathBuf {
+    pub fn pipeline(&self, cameras: &[(&str, &str)]) -> std::path::PathBuf {
         pipeline(self.folder.path(), &self.head(), cameras)
     }
-    fn frames(&self, id: &str) -> u64 {
+    pub fn frames(&self, id: &str) -> u64 {
         let report = camera(&self.address, id);
         report.and_then(|r| r["accounting"]["frames"]["detected"].as_u64()).unwrap_or(0)
     }
-    fn wait_live(&self, id: &str) {
+    pub fn wait_live(&self, id: &str) {
         wait_for(&format!("frames of {id}"), 20, || (self.frames(id) > 5).then_some(()));
     }
-    fn stored(&self) -> Vec<Value> {
+    pub fn stored(&self) -> Vec<Value> {
         let store = self.folder.path().join("vantage-data");
         run(&["events", "--store", store.to_str().unwrap(), "--json", "--limit", "10000"]).ok().lines()
     }

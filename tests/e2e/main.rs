@@ -4,13 +4,20 @@
 
 #[path = "../support/clips.rs"]
 mod clips;
+#[path = "../support/http_camera.rs"]
+mod http_camera;
 #[path = "../support/rtsp_server.rs"]
 mod rtsp_server;
 #[path = "../support/servers.rs"]
 mod servers;
+#[path = "../support/tcp_proxy.rs"]
+mod tcp_proxy;
+#[path = "../support/tls_door.rs"]
+mod tls_door;
 
 mod bad_input;
 mod bench;
+mod cameras;
 mod live;
 mod program;
 mod replay;

@@ -146,6 +146,8 @@ pub enum Container {
     Matroska,
     Ts,
     Avi,
+    /// The bare stream in byte-stream form, for H.264 and H.265.
+    Bare,
 }
 
 /// How a clip is encoded.
@@ -203,6 +205,8 @@ impl ClipSpec {
             Container::Matroska => "matroskamux",
             Container::Ts => "mpegtsmux",
             Container::Avi => "avimux",
+            Container::Bare if self.codec == ClipCodec::H265 => "video/x-h265,stream-format=byte-stream,alignment=au",
+            Container::Bare => "video/x-h264,stream-format=byte-stream,alignment=au",
         };
         format!("appsrc name=frames ! {encode} ! {mux} ! filesink name=file")
     }
@@ -213,6 +217,8 @@ impl ClipSpec {
             Container::Matroska => "mkv",
             Container::Ts => "ts",
             Container::Avi => "avi",
+            Container::Bare if self.codec == ClipCodec::H265 => "265",
+            Container::Bare => "264",
         };
         format!("{name}.{extension}")
     }
@@ -220,10 +226,25 @@ impl ClipSpec {
 
 /// Encodes a scene into `dir/name.EXTENSION`. Panics with GStreamer's words when it cannot.
 pub fn make(dir: &Path, name: &str, spec: &ClipSpec, scene: &Scene) -> PathBuf {
-    gst::init().unwrap();
     let path = dir.join(spec.file_name(name));
-    let pipeline = gst::parse::launch(&spec.launch()).unwrap().downcast::<gst::Pipeline>().unwrap();
-    pipeline.by_name("file").unwrap().set_property("location", &path);
+    encode(&spec.launch(), &path, spec, scene);
+    path
+}
+
+/// A scene as JPEG pictures.
+pub fn jpegs(spec: &ClipSpec, scene: &Scene) -> Vec<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let launch = "appsrc name=frames ! jpegenc quality=90 ! multifilesink name=file";
+    encode(launch, &dir.path().join("%05d.jpg"), spec, scene);
+    let path = |number| dir.path().join(format!("{number:05}.jpg"));
+    (0..spec.frames()).map(|number| std::fs::read(path(number)).unwrap()).collect()
+}
+
+/// Draws a scene into `launch`, whose sink writes to `path`.
+fn encode(launch: &str, path: &Path, spec: &ClipSpec, scene: &Scene) {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(launch).unwrap().downcast::<gst::Pipeline>().unwrap();
+    pipeline.by_name("file").unwrap().set_property("location", path.to_str().unwrap());
     let source = pipeline.by_name("frames").unwrap().downcast::<AppSrc>().unwrap();
     let rate = gst::Fraction::new(spec.fps as i32, 1);
     source.set_caps(Some(
@@ -255,9 +276,8 @@ pub fn make(dir: &Path, name: &str, spec: &ClipSpec, scene: &Scene) -> PathBuf {
     let end =
         bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
     let _ = pipeline.set_state(gst::State::Null);
-    match end.expect("encoding took over a minute").view() {
-        gst::MessageView::Error(error) => panic!("{spec:?}: {} {:?}", error.error(), error.debug()),
-        _ => path,
+    if let gst::MessageView::Error(error) = end.expect("encoding took over a minute").view() {
+        panic!("{spec:?}: {} {:?}", error.error(), error.debug());
     }
 }
 

@@ -299,24 +299,31 @@ impl Talk {
 
     /// The challenge to answer with, if the request does not get in.
     fn challenge(&mut self, method: &str, request: &str) -> Option<String> {
-        let given = header(request, "authorization");
-        match self.script.gate.clone()? {
-            Gate::Never { challenge } => Some(challenge),
-            Gate::Basic { user, password } => {
-                let expected = PasswordParams { username: &user, password: &password, uri: "", method, body: None };
-                let mut client = http_auth::PasswordClient::try_from("Basic realm=\"fake\"").unwrap();
-                (given != Some(client.respond(&expected).unwrap().as_str())).then(|| "Basic realm=\"fake\"".to_owned())
-            }
-            Gate::Digest { challenge, user, password } => {
-                let good = given.is_some_and(|given| digest_matches(&challenge, given, method, &user, &password));
-                if good && self.script.stale > 0 {
-                    self.script.stale -= 1;
-                    let fresh = format!("{challenge}, stale=true").replace("nonce=\"", "nonce=\"again");
-                    self.script.gate = Some(Gate::Digest { challenge: fresh.clone(), user, password });
-                    return Some(fresh);
-                }
-                (!good).then_some(challenge)
-            }
+        let gate = self.script.gate.as_mut()?;
+        let asked = challenge(gate, method, request);
+        let Gate::Digest { challenge: known, .. } = gate else { return asked };
+        if asked.is_none() && self.script.stale > 0 {
+            self.script.stale -= 1;
+            *known = format!("{known}, stale=true").replace("nonce=\"", "nonce=\"again");
+            return Some(known.clone());
+        }
+        asked
+    }
+}
+
+/// The challenge that a gate answers with, if the request does not get in.
+pub fn challenge(gate: &Gate, method: &str, request: &str) -> Option<String> {
+    let given = header(request, "authorization");
+    match gate {
+        Gate::Never { challenge } => Some(challenge.clone()),
+        Gate::Basic { user, password } => {
+            let expected = PasswordParams { username: user, password, uri: "", method, body: None };
+            let mut client = http_auth::PasswordClient::try_from("Basic realm=\"fake\"").unwrap();
+            (given != Some(client.respond(&expected).unwrap().as_str())).then(|| "Basic realm=\"fake\"".to_owned())
+        }
+        Gate::Digest { challenge, user, password } => {
+            let good = given.is_some_and(|given| digest_matches(challenge, given, method, user, password));
+            (!good).then(|| challenge.clone())
         }
     }
 }
