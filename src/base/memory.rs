@@ -4,7 +4,7 @@
 ///
 /// Loading a model takes several times its size for a moment. By default the first such block that is freed
 /// raises the limit above its own size, and from then on they stay with the process.
-const RETURNED_FROM: i32 = 512 << 10;
+const RETURNED_FROM: i32 = 256 << 10;
 /// Heaps beside the main one. By default each thread gets its own, with its own holes.
 const HEAPS: i32 = 1;
 

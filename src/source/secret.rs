@@ -56,7 +56,7 @@ mod tests {
         let mut login =
             Credentials { username: "op".to_owned(), password: Secret::new("old"), password_file: Some(path.clone()) };
         let (short, stop) = (Duration::from_millis(10), Stop::new());
-        let mut wait = |login: &mut Credentials| super::wait(Some(login), short, &SystemClock, &stop);
+        let wait = |login: &mut Credentials| super::wait(Some(login), short, &SystemClock, &stop);
         assert_eq!(wait(&mut login), Waited::Over, "no file");
         std::fs::write(&path, "old\n").unwrap();
         assert_eq!(wait(&mut login), Waited::Over, "the same");

@@ -157,8 +157,10 @@ unsafe extern "C" fn map(
     _size: usize,
     _flags: gst::ffi::GstMapFlags,
 ) -> glib::ffi::gpointer {
-    // SAFETY: called with a memory of this allocator. GStreamer adds the offset itself.
-    unsafe { (&(*memory.cast::<Shared>()).block).data.as_ptr().cast() }
+    // SAFETY: called with a live memory of this allocator.
+    let block = unsafe { &(*memory.cast::<Shared>()).block };
+    // GStreamer adds the offset itself.
+    block.data.as_ptr().cast()
 }
 
 unsafe extern "C" fn unmap(_memory: *mut gst::ffi::GstMemory) {}
