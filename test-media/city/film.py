@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 
 
-def develop(linear, light, rng, gain=1.0, blur=.55, streak=True):
+def develop(linear, light, rng, gain=1.0, blur=.5, sharpen=.7, streak=True):
     """Linear RGB float [h, w, 3] -> uint8 RGB."""
     x = np.nan_to_num(linear * (light.exposure * gain), nan=0.0, posinf=40.0)
     h, w = x.shape[:2]
@@ -28,6 +28,8 @@ def develop(linear, light, rng, gain=1.0, blur=.55, streak=True):
     y = y * (1 - .10 * (xx * xx + yy * yy) / 2)[..., None]
     if blur > 0:
         y = cv2.GaussianBlur(y.astype(np.float32), (0, 0), blur)
+    if sharpen > 0:  # surveillance cameras sharpen, with overshoot at edges
+        y = np.clip(y + sharpen * (y - cv2.GaussianBlur(y, (0, 0), 1.3)), 0, 1)
     y = y * 255
     sigma = light.noise * (.6 + .8 * (1 - y.mean(-1, keepdims=True) / 255))
     lum = rng.standard_normal((h, w, 1), dtype=np.float32)

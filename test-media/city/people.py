@@ -86,7 +86,7 @@ def _rider(hip, lean, hands, feet, shirt, trousers, head, helmet, fine, knee_out
     seg = 8 if fine else 5
     nu, nv = (6, 10) if fine else (4, 7)
     hip = np.asarray(hip, float)
-    sh = hip + np.array([np.sin(lean), 0, np.cos(lean)]) * .48
+    sh = hip + np.array([np.sin(lean), 0, np.cos(lean)]) * .45
     parts = [_torso(hip + [0, 0, .02], sh, 1.06 * width, 1.06, shirt, seg), blob(hip + [-.02, 0, .02], (.16, .17, .12), trousers, nu=nu, nv=nv)]
     parts.append(_head(sh + [np.sin(lean) * .1 + .05, 0, .235], head, helmet, nu, nv))
     for s in (1, -1):
@@ -107,34 +107,35 @@ def _rider(hip, lean, hands, feet, shirt, trousers, head, helmet, fine, knee_out
 def _bike_body(kind, fine):
     nu, nv = (6, 10) if fine else (4, 7)
     seg = 12 if fine else 7
-    r, xf, xr = .285, .63, -.60
+    r, xf, xr = .30, .66, -.62
     parts = []
     for x, b in ((xf, 1), (xr, 2)):
-        wd = .10
-        prof = [(.03, wd / 2, RIM), (.66 * r, wd * .35, TYRE), (.92 * r, wd * .5, TYRE), (r, .01, TYRE), (r, -.01, TYRE), (.92 * r, -wd * .5, TYRE), (.66 * r, -wd * .35, RIM), (.03, -wd / 2)]
+        wd = .125
+        prof = [(.03, wd / 2, RIM), (.62 * r, wd * .35, TYRE), (.92 * r, wd * .5, TYRE), (r, .01, TYRE), (r, -.01, TYRE), (.92 * r, -wd * .5, TYRE), (.66 * r, -wd * .35, RIM), (.03, -wd / 2)]
         prof = [(q[0], q[1], (RIM, DARK, RIM) if len(q) > 2 and q[2] == RIM else TYRE) for q in prof]
         parts.append(mesh.revolve_y(prof, TYRE, b, seg, centre=(x, 0, r)))
     scooter = kind != "wave"
     for s in (1, -1):
         parts.append(tube([(xf, s * .065, r), (.47, s * .06, .80)], [.022, .03], CHROME if not scooter else DARK, seg=5))
-        parts.append(tube([(.44, s * .05, 1.0), (.42, s * .30, 1.04), (.37, s * .38, 1.03)], [.018, .018, .022], DARK, seg=5))
-        parts.append(tube([(.42, s * .26, 1.04), (.44, s * .34, 1.20)], [.008, .008], DARK, seg=4))
-        parts.append(blob((.44, s * .35, 1.22), (.02, .065, .045), DARK, nu=4, nv=6))
-    parts += [blob((xf - .01, 0, r + .20), (.24, .065, .10), PAINT, nu=nu, nv=nv),
+        parts.append(tube([(.44, s * .05, 1.0), (.42, s * .30, 1.04), (.37, s * .38, 1.03)], [.024, .024, .032], DARK, seg=5))
+        parts.append(tube([(.42, s * .26, 1.04), (.44, s * .34, 1.20)], [.013, .013], DARK, seg=4))
+        parts.append(blob((.44, s * .36, 1.23), (.03, .085, .055), DARK, nu=4, nv=6))
+    parts += [blob((xf - .03, 0, r + .235), (.25, .075, .075), PAINT, nu=nu, nv=nv),
               blob((.455, 0, .98), (.10, .17, .12), PAINT, e1=.8, e2=.8, nu=nu, nv=nv),
-              blob((.54, 0, .97), (.045, .085, .065), LAMP, nu=4, nv=8)]
+              blob((.545, 0, .96), (.05, .10, .075), LAMP, nu=4, nv=8)]
     shield = blob((0, 0, 0), (.055, .21 if scooter else .16, .30), PAINT, e1=.7, e2=.7, nu=nu, nv=nv).moved(translate(.43, 0, .70) @ rotate("y", -.25))
     parts.append(shield)
     if scooter:
-        parts += [blob((.10, 0, .36), (.30, .15, .06), PAINT, e1=.4, e2=.4, nu=4, nv=8),
-                  blob((-.34, 0, .60), (.46, .17, .19), PAINT, e1=.8, e2=.7, nu=nu, nv=nv)]
+        parts += [blob((.12, 0, .37), (.26, .13, .035), DARK, e1=.4, e2=.4, nu=4, nv=8),
+                  tube([(-.08, 0, .45), (-.18, 0, .68), (-.50, 0, .72), (-.82, 0, .78)], [(.10, .06), (.14, .09), (.14, .07), (.07, .03)], PAINT, seg=8)]
     else:
-        parts += [tube([(.40, 0, .70), (.05, 0, .50), (-.2, 0, .62)], [.07, .08, .10], PAINT, seg=7),
-                  blob((-.40, 0, .66), (.40, .12, .13), PAINT, e1=.8, e2=.7, nu=nu, nv=nv),
+        parts += [tube([(.40, 0, .70), (.05, 0, .52), (-.2, 0, .62)], [.05, .05, .07], PAINT, seg=7),
+                  tube([(-.14, 0, .62), (-.45, 0, .71), (-.82, 0, .77)], [(.11, .08), (.12, .06), (.06, .03)], PAINT, seg=8),
                   blob((.05, 0, .36), (.17, .10, .12), CHROME, e1=.6, e2=.6, nu=nu, nv=nv)]
-    parts += [blob((-.28, 0, .785), (.44, .145, .06), TRIM, e1=.6, e2=.6, nu=nu, nv=nv),
-              blob((-.33, 0, .36), (.22, .12, .12), DARK, nu=nu, nv=nv),
-              tube([(-.05, -.15, .30), (-.4, -.18, .32), (-.80, -.19, .40)], [.04, .055, .05], CHROME, seg=6),
+    parts += [blob((-.30, 0, .80), (.44, .14, .05), TRIM, e1=.6, e2=.6, nu=nu, nv=nv),
+              blob((-.22, 0, .42), (.18, .11, .11), DARK, nu=nu, nv=nv), blob((-.05, 0, .36), (.12, .13, .09), CHROME, e1=.5, e2=.5, nu=nu, nv=nv),
+              tube([(-.62, .10, .30), (-.42, .11, .66)], [.03, .03], DARK, seg=5), tube([(-.62, -.10, .30), (-.42, -.11, .66)], [.03, .03], DARK, seg=5), tube([(-.15, .09, .33), (-.62, .09, .30)], [.03, .03], DARK, seg=5),
+              tube([(-.05, -.15, .30), (-.4, -.19, .33), (-.88, -.20, .43)], [.03, .06, .055], CHROME, seg=7),
               blob((-.79, 0, .70), (.05, .11, .05), TAIL, nu=4, nv=8), box((-.86, 0, .56), (.015, .19, .14), PLATE),
               blob((-.78, 0, .55), (.07, .09, .12), DARK, nu=4, nv=7), tube([(-.62, 0, .84), (-.85, 0, .86)], [.025, .02], CHROME, seg=5)]
     return join(parts)
@@ -145,7 +146,7 @@ def _motorbike(kind, load, fine, helmet):
         return _bike_body(kind, fine)
     feet = (.20, .15, .36) if kind != "wave" else (.10, .20, .30)
     parts = [_bike_body(kind, fine),
-             _rider((-.16, 0, .83), .10, (.38, .33, 1.04), feet, SHIRT, TROUSERS, HEAD, helmet, fine, knee_out=.20 if kind != "wave" else .24)]
+             _rider((-.18, 0, .83), .20, (.38, .33, 1.04), feet, SHIRT, TROUSERS, HEAD, helmet, fine, knee_out=.20 if kind != "wave" else .24)]
     if load == "two":
         parts.append(_rider((-.50, 0, .85), .06, (-.18, .20, .98), (-.28, .21, .36), SHIRT2, TROUSERS2, HEAD2, "helmet", fine, knee_out=.27, width=.93))
     if load == "box":
@@ -206,12 +207,12 @@ def pose_cycle(crank):
 
 def build(rng):
     out = []
-    two = np.array([(0, 0, 0), (.63, 0, .285), (-.60, 0, .285)], float)
+    two = np.array([(0, 0, 0), (.66, 0, .30), (-.62, 0, .30)], float)
     for kind, load, helmet in (("scooter", "one", "helmet"), ("wave", "one", "helmet"), ("scooter", "two", "helmet"), ("wave", "two", "helmet"),
                                ("scooter", "box", "helmet"), ("wave", "bag", "full"), ("scooter", "one", "full"), ("scooter", "parked", "")):
         h = {"two": 1.72, "parked": 1.25}.get(load, 1.70)
         out.append(Model(f"motorbike_{kind}_{load}", "motorcycle", _motorbike(kind, load, True, helmet), _motorbike(kind, load, False, helmet), (1.85, .78, h), two,
-                         head=[(.58, 0, .97)], tail=[(-.84, 0, .70)], wheel_radius=.285))
+                         head=[(.58, 0, .97)], tail=[(-.84, 0, .70)], wheel_radius=.30))
     for helmet in ("hair", "cone"):
         out.append(Model("bicycle_" + helmet, "bicycle", _bicycle(True, helmet), _bicycle(False, helmet), (1.75, .56, 1.75),
                          np.array([(0, 0, 0), (.54, 0, .33), (-.52, 0, .33)], float), wheel_radius=.35))

@@ -35,7 +35,7 @@ LIGHTS = {
     "day": dict(),
     "noon": dict(azimuth=240, elevation=72, exposure=.56),
     "morning": dict(azimuth=188, elevation=27, sun=(3.3, 2.6, 1.8), horizon=(1.05, .98, .86), haze=(.9, .86, .78)),
-    "overcast": dict(elevation=60, sun=(.5, .5, .5), zenith=(.95, 1.0, 1.06), horizon=(1.1, 1.12, 1.14), bounce=(.42, .42, .42), cloud=.95, exposure=.66, haze_density=.005),
+    "overcast": dict(elevation=60, sun=(.5, .5, .5), zenith=(.95, 1.0, 1.06), horizon=(1.1, 1.12, 1.14), bounce=(.42, .42, .42), cloud=.95, exposure=.66, haze_density=.0032),
     "rain": dict(elevation=60, sun=(.12, .12, .12), zenith=(.55, .60, .66), horizon=(.72, .76, .80), bounce=(.26, .27, .28), haze=(.62, .66, .70), haze_density=.009,
                  cloud=1.0, wet=1.0, head=.35, exposure=.95, rain=1.0, noise=2.2),
     "dusk": dict(azimuth=-150, elevation=7, sun=(.35, .20, .12), zenith=(.20, .26, .42), horizon=(.55, .45, .42), bounce=(.14, .13, .13), haze=(.42, .38, .40), haze_density=.005,
@@ -83,8 +83,9 @@ class Renderer:
         rdepth = c.depth_texture(rs)
         rdepth.compare_func = ""
         self.fbReflStatic = c.framebuffer([self.reflStatic, self.reflStaticS], rdepth)
+        self.fbReflSource = c.framebuffer([self.reflStatic], rdepth)
         self.refl = T(4, "f2", rs)
-        self.fbRefl = c.framebuffer([self.refl], c.depth_renderbuffer(rs))
+        self.fbRefl = c.framebuffer([self.refl], c.depth_texture(rs))
         self.small = T(4, "f2", size)
         self.fbSmall = c.framebuffer([self.small])
         self.fbTiles = c.framebuffer([T(1, "f1", (TILE * TILES, TILE * TILES))])
@@ -285,8 +286,8 @@ class Renderer:
                     ln = ln + self._beams(o, objects)
                 if night:
                     self._set_lights(self.p_obj, ln)
-                head = light.head if o.lamps_on or night else light.head * .4
-                self._set(self.p_obj, headOn=float(head), tailOn=float(.8 * (light.head > .2)), brake=float(o.brake), layer=float(self.models[o.model_index].layer), dirt=float(o.dirt))
+                head = light.head if o.lamps_on else 0.0
+                self._set(self.p_obj, headOn=float(head), tailOn=float(.8 * (light.head > .2 and o.lamps_on)), brake=float(o.brake), layer=float(self.models[o.model_index].layer), dirt=float(o.dirt))
                 self.p_obj["fwd"].value = (float(np.cos(o.yaw)), float(np.sin(o.yaw)), -.03)
                 self.p_obj["pal"].write(o.palette.astype("f4").tobytes())
                 if "id" in self.p_obj:
@@ -295,7 +296,7 @@ class Renderer:
                 self.vaos[o.model_index]["fine" if big and not mirror else "coarse"].render()
 
         if light.wet > .01:
-            c.copy_framebuffer(self.fbRefl, self.fbReflStatic)
+            c.copy_framebuffer(self.fbRefl, self.fbReflSource)
             self.fbRefl.use()
             shade(1, None)
         # the street, darkened by what moves

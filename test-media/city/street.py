@@ -308,7 +308,7 @@ def build(rng):
                 z0 = 6.6 + .28 * k
                 t = np.linspace(0, 1, 6)
                 sag = rng.uniform(.3, .8)
-                s.soup(tube(np.stack([x0 + (x1 - x0) * t, np.full(6, y + rng.uniform(-.12, .12)), z0 - sag * 4 * t * (1 - t)], 1), [.018] * 6, seg=3, caps=False), (.06, .06, .06), PLAIN)
+                s.soup(tube(np.stack([x0 + (x1 - x0) * t, np.full(6, y + rng.uniform(-.12, .12)), z0 - sag * 4 * t * (1 - t)], 1), [.011] * 6, seg=3, caps=False), (.06, .06, .06), PLAIN)
     for sx, sy in ((1, 1), (1, -1), (-1, 1), (-1, -1)):  # signals
         x, y = sx * (WB + 2.4), sy * (WA + 2.4)
         s.soup(tube([(x, y, 0), (x, y, 3.4)], [.07, .06], seg=6), (.25, .25, .25), PLAIN)

@@ -87,10 +87,9 @@ class Painter:
     TAIL = dict(rgb=(170, 12, 14), gloss=200, tail=1)
     PLATE = dict(rgb=(235, 235, 230), gloss=60)
 
-    def uv(self, pos, nrm):
-        """Texture coordinates of triangles by the direction their face looks to."""
-        face = nrm.reshape(-1, 3, 3).mean(1)
-        face = np.repeat(face, 3, 0)
+    def uv(self, pos, nrm, group):
+        """Texture coordinates by the direction a group of vertices (a face) looks to."""
+        face = np.repeat(nrm.reshape(-1, group, 3).mean(1), group, 0)
         a = np.abs(face)
         out = np.zeros((len(pos), 2))
         view = np.where(a[:, 2] > np.maximum(a[:, 0], a[:, 1]) * 0.75, 1, np.where(a[:, 0] > a[:, 1], 2, 0))
@@ -100,8 +99,8 @@ class Painter:
             out[m] = self.texel(name, pos[m][:, cols]) / TEX
         return out
 
-    def textured(self, soup):
-        soup.uv = self.uv(soup.pos, soup.nrm).astype(np.float32)
+    def textured(self, soup, group=6):
+        soup.uv = self.uv(soup.pos, soup.nrm, group).astype(np.float32)
         soup.slot[:] = PAINTED
         # undersides are dark whatever is painted on top
         under = np.repeat(soup.nrm.reshape(-1, 3, 3).mean(1)[:, 2] < -0.6, 3)
@@ -141,8 +140,8 @@ def body(half, painter):
     caps = []
     for end, flip in ((0, True), (-1, False)):
         r = ring[end]
-        caps.append(mesh.fan(r, flip=flip))
-    return painter.textured(join([soup] + caps))
+        caps.append(painter.textured(mesh.fan(r, flip=flip), 3))
+    return join([painter.textured(soup)] + caps)
 
 
 def thin(half, keep_x, keep_p):
