@@ -97,7 +97,7 @@ def samples(folder, every):
                 continue
             gt = []
             for r in rows:
-                v, a = np.array(r[col["box"]:col["box"] + 4], float), np.array(r[col["amodal"]:col["amodal"] + 4], float)
+                v, a = np.array(r[col["x0"]:col["x0"] + 4], float), np.array(r[col["ax0"]:col["ax0"] + 4], float)
                 inside = np.prod(np.clip(np.minimum(a[2:], [t["width"], t["height"]]) - np.maximum(a[:2], 0), 0, None)) / max(np.prod(a[2:] - a[:2]), 1)
                 gt.append((objs[r[0]], v, 1 - r[col["occlusion"]], 1 - inside))
             yield img, gt

@@ -58,11 +58,13 @@ class Renderer:
         P = lambda vs, fs: c.program(vertex_shader=vs, fragment_shader=fs)
         S = shaders
         self.p_static, self.p_sky, self.p_ao = P(S.STATIC_VS, S.STATIC_FS), P(S.FULL_VS, S.SKY_FS), P(S.FULL_VS, S.AO_FS)
-        self.p_comp, self.p_obj = P(S.FULL_VS, S.COMPOSITE_FS), P(S.OBJ_VS, S.OBJ_FS)
+        self.p_obj = P(S.OBJ_VS, S.OBJ_FS)
+        # two programs: a software rasteriser runs both sides of a branch
+        self.p_dry, self.p_wet = P(S.FULL_VS, S.COMPOSITE_FS), P(S.FULL_VS, S.COMPOSITE_FS.replace("#version 330\n", "#version 330\n#define WET\n"))
         self.p_depth, self.p_sdepth = P(S.OBJ_VS, S.DEPTH_FS), P(S.STATIC_VS, S.DEPTH_FS)
         self.p_tile, self.p_decal, self.p_res = P(S.OBJ_VS, S.TILE_FS), P(S.DECAL_VS, S.DECAL_FS), P(S.FULL_VS, S.RESOLVE_FS)
         quad = c.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], "f4"))
-        self.full = {p: c.vertex_array(p, [(quad, "2f", "in_pos")]) for p in (self.p_sky, self.p_ao, self.p_comp, self.p_res, self.p_decal)}
+        self.full = {p: c.vertex_array(p, [(quad, "2f", "in_pos")]) for p in (self.p_sky, self.p_ao, self.p_dry, self.p_wet, self.p_res, self.p_decal)}
         self._load_models()
         self._load_street(street_seed)
         w, h = size[0] * SS, size[1] * SS
@@ -175,6 +177,7 @@ class Renderer:
             order = sorted(street.lamp_positions(), key=lambda p: np.hypot(p[0] - self.cam.pos[0], p[1] - self.cam.pos[1]))
             lights = [((*p, 1.0), (*light.lamp, 0), (0, 0, 1)) for p in order[:22]]
         self.lights = lights
+        self.p_comp = self.p_wet if light.wet > .01 else self.p_dry
         common = dict(camPos=tuple(cam.pos), sunDir=tuple(light.dir), sunCol=light.sun, skyZen=light.zenith, skyHor=light.horizon, bounce=light.bounce,
                       hazeCol=light.haze, hazeDensity=light.haze_density, wet=float(light.wet), seed=float(seed), sunVP=self._gl(self.sunVP),
                       invVP=self._gl(self.inv), vp=self._gl(self.vp))
@@ -292,7 +295,7 @@ class Renderer:
                 self.p_obj["pal"].write(o.palette.astype("f4").tobytes())
                 if "id" in self.p_obj:
                     self.p_obj["id"].value = i + 1
-                big = b is None or (b[3] - b[1]) > 26
+                big = b is None or (b[3] - b[1]) > 34
                 self.vaos[o.model_index]["fine" if big and not mirror else "coarse"].render()
 
         if light.wet > .01:
@@ -381,7 +384,7 @@ class Renderer:
             self.p_tile["crop"].value = (sx, sy, -cx * sx, -cy * sy)
             place(self.p_tile, i)
             c.viewport = ((k % TILES) * TILE, (k // TILES) * TILE, TILE, TILE)
-            self.vaos[o.model_index]["fine_tile"].render()
+            self.vaos[o.model_index]["fine_tile" if b[3] - b[1] > 90 else "coarse_tile"].render()
         full = np.frombuffer(self.fbTiles.read(components=1), np.uint8).reshape(TILE * TILES, TILE * TILES)
         cover = (full.reshape(TILES, TILE, TILES, TILE) > 127).mean((1, 3))
         c.viewport = (0, 0, self.w, self.h)

@@ -99,14 +99,16 @@ out vec4 o;
 void main(){ float z=texture(depthTex,uv).r; vec4 A=texture(texA,uv), S=texture(texS,uv); gl_FragDepth=z;
   vec3 c=A.rgb;
   if(z<1.){ vec4 q=invVP*vec4(vec3(uv,z)*2.-1.,1); vec3 p=q.xyz/q.w;
-    float sh=dot(S.rgb,vec3(1))>.003?shadow(dynMap,p,.0009,.0006,8,gl_FragCoord.xy):1.;
+    float sh=dot(S.rgb,vec3(1))>.003?shadow(dynMap,p,.0009,.0006,6,gl_FragCoord.xy):1.;
     vec2 ao=texture(aoTex,uv).rg; c=A.rgb*ao.r+S.rgb*sh*sunScale;
-    if(wet>.01 && A.a>.01){ vec3 v=normalize(camPos-p); float F=.03+.97*pow(1.-max(v.z,0.),5.);
+#ifdef WET
+    if(A.a>.01){ vec3 v=normalize(camPos-p); float F=.03+.97*pow(1.-max(v.z,0.),5.);
       float pud=smoothstep(.40,.62,fbm(p.xy*.30+11.)); float k=clamp((F*1.5+.07)*mix(.35,1.,pud)*wet*A.a*1.6,0.,.75);
       vec2 j=vec2(noise(p.xy*5.+time)-.5,noise(p.xy*4.+40.)-.5)*.006; vec3 r=vec3(0); float b=mix(.020,.006,pud);
       float h0=hash(gl_FragCoord.xy+time);
       for(int i=0;i<6;i++) r+=texture(reflTex,uv+j+vec2((hash(gl_FragCoord.xy+float(i))-.5)*.004,b*((float(i)+h0)/3.-1.))).rgb;
       c=mix(c,r/6.,k); }
+#endif
     c=haze(c,S.a); }
   o=vec4(c,1); }"""
 
