@@ -19,6 +19,7 @@ def palette(model, rng):
     """Twenty rows of colour (sRGB) and gloss for one individual."""
     p = np.zeros((20, 4))
     pick = lambda rows, jitter=.05: np.clip(np.array(rows[int(rng.integers(len(rows)))]) * rng.uniform(1 - jitter, 1 + jitter) + rng.normal(0, .015, 3), .02, .97)
+    p[0] = .85, .42, .08, .8
     p[1] = .07, .07, .07, .05
     rim = rng.uniform(.35, .72)
     p[2] = rim, rim, rim * 1.01, .7

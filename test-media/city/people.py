@@ -6,6 +6,7 @@ from .mesh import blob, box, join, rotate, translate, tube
 from .vehicles import CHROME, DARK, PAINT, RIM, TRIM, TYRE, Model, wheel
 
 SKIN, HEAD, SHIRT, TROUSERS, SHOES, BAG, LAMP, TAIL, SHIRT2, TROUSERS2, HEAD2, VISOR, PLATE = range(7, 20)
+SIGNAL = 0     # no bike has a painted texture: its slot 0 is the turn signals' colour
 
 
 def _limb(a, b, ra, rb, slot, bone=0, seg=7, bulge=1.08):
@@ -123,8 +124,12 @@ def _bike_body(kind, fine):
     parts += [blob((xf - .03, 0, r + .235), (.25, .075, .075), PAINT, nu=nu, nv=nv),
               blob((.455, 0, .98), (.10, .17, .12), PAINT, e1=.8, e2=.8, nu=nu, nv=nv),
               blob((.545, 0, .96), (.05, .10, .075), LAMP, nu=4, nv=8)]
-    shield = blob((0, 0, 0), (.055, .21 if scooter else .16, .30), PAINT, e1=.7, e2=.7, nu=nu, nv=nv).moved(translate(.43, 0, .70) @ rotate("y", -.25))
-    parts.append(shield)
+    # leg shield: broad above, narrow below, with a dark middle, and turn signals beside the lamp
+    wide = .19 if scooter else .155
+    parts += [blob((0, 0, 0), (.05, wide, .17), PAINT, e1=.7, e2=.7, nu=nu, nv=nv).moved(translate(.43, 0, .80) @ rotate("y", -.25)),
+              blob((0, 0, 0), (.045, wide * .62, .17), PAINT, e1=.8, e2=.8, nu=nu, nv=nv).moved(translate(.40, 0, .58) @ rotate("y", .15)),
+              blob((.475, 0, .72), (.03, .075, .15), DARK, nu=nu, nv=nv), blob((.50, 0, .87), (.03, .10, .035), VISOR, nu=4, nv=8)]
+    parts += [blob((.47, s * (wide - .03), .885), (.03, .04, .03), SIGNAL, nu=4, nv=6) for s in (1, -1)]
     if scooter:
         parts += [blob((.12, 0, .37), (.26, .13, .035), DARK, e1=.4, e2=.4, nu=4, nv=8),
                   tube([(-.08, 0, .45), (-.18, 0, .68), (-.50, 0, .72), (-.82, 0, .78)], [(.10, .06), (.14, .09), (.14, .07), (.07, .03)], PAINT, seg=8)]

@@ -53,7 +53,7 @@ EAST_LANES = {
     "eastbound": ([(21.5, -7.0), (21.5, -.3), (90, -.3), (90, -7.0)], (25, -3.6), (80, -3.6)),
     "westbound": ([(21.5, .3), (21.5, 7.0), (90, 7.0), (90, .3)], (80, 3.6), (25, 3.6)),
 }
-EAST_LINES = {"east-out": ((32, -7.2), (32, -.2)), "east-in": ((44, .2), (44, 7.2))}
+EAST_LINES = {"east-out": ((25, -7.2), (25, -.2)), "east-in": ((44, 7.2), (44, .2))}    # forward is the direction of travel
 
 
 def phases(name):
@@ -186,7 +186,7 @@ def junction_rain(models):
 def _lorry(models, name, text, seed, phase, flow, light):
     start = 90
     extra = (f'<vehicle id="lorry" type="light_truck" depart="{start - 8.0}" departLane="0" departSpeed="9"><route edges="Wi Eo"/>'
-             '<stop lane="Eo_0" startPos="24" endPos="31" duration="1000"/></vehicle>')
+             '<stop lane="Eo_0" startPos="15" endPos="22" duration="1000"/></vehicle>')
     extra = extra.replace('departLane="0"', 'departLane="0" departPos="95"')
     tracks = sumo(models, seed, start, 40, flow, phase, extra)
     rng = np.random.default_rng(seed)
@@ -198,12 +198,12 @@ def _lorry(models, name, text, seed, phase, flow, light):
 
 
 def stopped_lorry(models):
-    return _lorry(models, "stopped-lorry", "A light lorry stops on the running eastbound lane and stays; traffic passes it. There is no queue.", 31, "ew", flows(ew=420), "overcast")
+    return _lorry(models, "stopped-lorry", "A light lorry stops on the running eastbound lane and stays; traffic passes it. There is no queue.", 31, "ew", flows(EW=800, WE=520), "overcast")
 
 
 def stopped_lorry_queue(models):
     return _lorry(models, "stopped-lorry-queue", "The lorry again, while the westbound lanes hold a queue at the red light: the queue is no stopped vehicle, the lorry is.",
-                  33, "w", flows(EW=820, WE=380), "day")
+                  33, "w", flows(EW=900, WE=480), "day")
 
 
 def wrong_way(models):
@@ -311,7 +311,7 @@ def near_miss(models):
     car_m, bike_m = pick(models, "sedan", rng), pick(models, "motorbike_scooter_one", rng)
     car = traffic.scripted(801, car_m, 120, FPS, n, [(-70, -1.8), (-7, -1.8), (-1.5, -.6), (1.2, 3.2), (1.6, 9), (1.6, 80)], [(0, 9), (5, 9), (7, 5.2), (12, 6.5), (20, 10)], "turning car")
     best = None
-    for t in np.arange(12, 22, .1):    # the rider comes as late as still gives a scare, and brakes
+    for t in np.arange(12, 22, .1):    # the time at which the rider just gets past
         bike = traffic.scripted(802, bike_m, int(t * FPS), FPS, n, [(75, 4.6), (0, 4.6), (-70, 4.8)], [(0, 11), (5.6, 11), (6.5, 5), (8, 6), (11, 10)], "rider")
         gaps = [(traffic.clearance(_slice(bike, j), [car], models), j) for j in range(len(bike.xy)) if car.at(bike.first + j) is not None]
         g, j = min(gaps)
@@ -330,12 +330,15 @@ def near_miss(models):
     a, b = np.unravel_index(d.argmin(), d.shape)
     point = (car.xy[a] + bike.xy[b]) / 2
     half = lambda t: models[t.model].size[0] / 2
-    t_out = (car.first + np.flatnonzero(np.linalg.norm(car.xy - point, axis=1) < half(car) + .4)[-1]) / FPS
-    t_in = (bike.first + np.flatnonzero(np.linalg.norm(bike.xy - point, axis=1) < half(bike) + .4)[0]) / FPS
+    def span(t):
+        k = np.flatnonzero(np.linalg.norm(t.xy - point, axis=1) < half(t) + .4)
+        return (t.first + k[0]) / FPS, (t.first + k[-1]) / FPS
+
+    pet = max(span(car)[0] - span(bike)[1], span(bike)[0] - span(car)[1])
     f = bike.first + j
     lines, gates = junction_gates()
-    return Scene("near-miss", "A car turns left across the path of an oncoming motorbike, which brakes and passes close behind it.", seed, 40, junction_camera(), "day", tracks, lines=lines, gates=gates,
-                 events=[event("near_miss", bike, f - 12, f + 5, other=car.uid, closest_frame=int(f), min_gap_m=round(float(g), 2), post_encroachment_s=round(float(t_in - t_out), 2),
+    return Scene("near-miss", "A car turns left across the path of an oncoming motorbike; the rider brakes and slips past within half a metre.", seed, 40, junction_camera(), "day", tracks, lines=lines, gates=gates,
+                 events=[event("near_miss", bike, f - 12, f + 5, other=car.uid, closest_frame=int(f), min_gap_m=round(float(g), 2), post_encroachment_s=round(float(pet), 2),
                                conflict_point_m=[round(float(v), 2) for v in point])])
 
 

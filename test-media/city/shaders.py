@@ -131,7 +131,7 @@ void main(){
   vec3 n=normalize(nrm), v=normalize(camPos-pos); float dist=length(camPos-pos);
   if(mirror<.5 && dot(n,v)<0.) n=-n;
   int s=int(slot+.5); vec3 a; float gloss, glass=0., head=0., tail=0.;
-  if(s==0){ vec4 A=texture(texA,vec3(uv,layer)), B=texture(texB,vec3(uv,layer)); a=pow(mix(A.rgb,A.rgb*pal[6].rgb,A.a),vec3(2.2));
+  if(s==0 && layer>=0.){ vec4 A=texture(texA,vec3(uv,layer)), B=texture(texB,vec3(uv,layer)); a=pow(mix(A.rgb,A.rgb*pal[6].rgb,A.a),vec3(2.2));
     glass=B.r; gloss=B.g; head=B.b; tail=B.a; }
   else { a=pow(pal[s].rgb,vec3(2.2)); gloss=pal[s].a; head=s==13?1.:0.; tail=s==14?1.:0.; }
   float grime=dirt*(.5+.5*fbm(loc.xz*3.+loc.y))*smoothstep(1.1,.1,loc.z); a=mix(a,vec3(.16,.13,.10),grime*.55*(1.-glass));

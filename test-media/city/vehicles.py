@@ -360,7 +360,7 @@ def _truck(rng, kind):
     col = cargo[int(rng.integers(len(cargo)))]
     p.rect("side", -l / 2, 0, l / 2, h, rgb=col, gloss=40)
     rib = {"box": .9, "tarp": .55, "container": .28, "tipper": .6}[kind]
-    dark = tuple(int(c * .72) for c in col)
+    dark = tuple(int(c * (.90 if kind == "box" else .74)) for c in col)
     for x in np.arange(-l / 2 + .1, cx - .1, rib):
         p.line("side", [(x, bed), (x, h)], rgb=dark, paint=0, thick=rib * .25)
     p.rect("side", -l / 2, 0, cx, bed + .02, rgb=(38, 36, 34), gloss=20)
@@ -405,14 +405,28 @@ def _truck(rng, kind):
         p.line("front", [(s * .05, zl), (s * .6, zl + .12)], thick=.03, paint=0, rgb=(10, 10, 10))
     # rear: doors
     p.rect("rear", -w / 2, 0, w / 2, h, rgb=col, gloss=40)
-    p.rect("rear", -w / 2, 0, w / 2, bed, rgb=(30, 29, 28), gloss=20)
-    p.line("rear", [(0, bed), (0, h)], rgb=dark, paint=0, thick=.06)
-    for s in (.18, .32, -.18, -.32):
-        p.line("rear", [(s * w, bed + .1), (s * w, h - .1)], rgb=(170, 170, 170), paint=0, thick=.04, gloss=200)
-    p.line("rear", [(-w / 2, h - .06), (w / 2, h - .06)], rgb=dark, paint=0, thick=.1)
-    p.mirrored("rear", [(.30 * w, .62), (.47 * w, .62), (.47 * w, .80), (.30 * w, .80)], **p.TAIL)
-    p.rect("rear", -.45 * w, .52, .45 * w, .60, rgb=(210, 170, 40))
-    p.rect("rear", -.22, .62, .22, .78, **p.PLATE)
+    p.rect("rear", -w / 2, 0, w / 2, bed, rgb=(52, 50, 48), gloss=20)
+    frame = tuple(int(c * .62) for c in col)
+    p.line("rear", [(0, bed), (0, h)], rgb=(35, 35, 36), paint=0, thick=.05)
+    for s in (.20, -.20):
+        p.line("rear", [(s * w, bed + .1), (s * w, h - .1)], rgb=(120, 120, 122), paint=0, thick=.035, gloss=200)
+        p.rect("rear", s * w - .06, bed + .55, s * w + .06, bed + .75, rgb=(60, 60, 60), gloss=100)
+    p.line("rear", [(-w / 2, h - .05), (w / 2, h - .05)], rgb=frame, paint=0, thick=.13)
+    for s in (1, -1):
+        p.line("rear", [(s * (w / 2 - .05), bed), (s * (w / 2 - .05), h)], rgb=frame, paint=0, thick=.10)
+        for z in (bed + .3, (bed + h) / 2, h - .35):
+            p.rect("rear", s * (w / 2 - .17), z - .03, s * (w / 2 - .02), z + .03, rgb=(70, 70, 70))
+        p.rect("rear", s * (w / 2 - .32), h - .10, s * (w / 2 - .18), h - .03, rgb=(190, 20, 20), tail=.4)
+    p.rect("rear", -w / 2, bed - .13, w / 2, bed, rgb=(58, 56, 54), gloss=40)
+    k = 0
+    for x in np.arange(-w / 2 + .05, w / 2 - .2, .22):
+        p.rect("rear", x, bed - .10, x + .22, bed - .03, rgb=((200, 30, 30), (235, 235, 235))[k % 2])
+        k += 1
+    p.rect("rear", -w / 2, .46, w / 2, .54, rgb=(150, 150, 148), gloss=120)
+    p.mirrored("rear", [(.26 * w, bed - .36), (.48 * w, bed - .36), (.48 * w, bed - .15), (.26 * w, bed - .15)], **p.TAIL)
+    p.mirrored("rear", [(.26 * w, bed - .34), (.32 * w, bed - .34), (.32 * w, bed - .17), (.26 * w, bed - .17)], rgb=(235, 140, 40), gloss=200)
+    p.rect("rear", -.26, bed - .37, .26, bed - .17, **p.PLATE)
+    p.rect("rear", -.18, bed - .31, .18, bed - .23, rgb=(60, 60, 60))
 
     def whole(fine):
         parts = [body(bluff(cab_l, w * .97, cab_h, .45, nose=.32, crown=.08, nx=10 if fine else 5, x0=cx, x1=l / 2), p)]
@@ -435,7 +449,7 @@ def _truck(rng, kind):
         parts.append(box((cx - 1.1 if l > 7 else cx - .7, -w * .42, .62), (.9, .35, .38), CHROME if rng.random() < .5 else DARK))
         parts.append(box((l * .02, w * .44, .66), (1.6, .05, .30), TRIM))
         parts.append(box((l * .02, -w * .46, .66), (1.2, .05, .30), TRIM))
-        parts.append(box((-l / 2 + .08, 0, .62), (.10, w * .92, .16), DARK))
+        parts.append(p.textured(box((-l / 2 + .05, 0, (.46 + bed) / 2), (.10, w * .96, bed - .46))))  # lamps, plate, bumper
         for x in rears:
             for s in (1, -1):
                 parts.append(box((x - r * 1.15, s * w * .40, r * .95), (.03, .5, r * 1.0), DARK))
@@ -454,7 +468,7 @@ def _truck(rng, kind):
     for x in axles:
         piv += [(x, 0, r), (x, 0, r)]
     return Model("truck_" + kind, "truck", whole(True), whole(False), (l, w, h), np.array(piv, float), paint_a=p.a, paint_b=p.b,
-                 head=[(l / 2, s * .39 * w, .67) for s in (1, -1)], tail=[(-l / 2, s * .38 * w, .7) for s in (1, -1)], wheel_radius=r)
+                 head=[(l / 2, s * .39 * w, .67) for s in (1, -1)], tail=[(-l / 2, s * .38 * w, bed - .25) for s in (1, -1)], wheel_radius=r)
 
 
 def build(rng):
