@@ -25,7 +25,7 @@ RULES = {
     "congestion": ("a queue that grows back from the stop line. The rules `congestion` and `queue_length` do not exist yet; `stopped_vehicle` that also reports queues is the nearest.",
                    "      - id: standing-westbound\n        type: stopped_vehicle           # nearest to congestion\n        lane: westbound\n        stopped_for: 8s\n        in_queue: report\n        cooldown: 30s                   # one report for the queue, not one a vehicle\n        severity: warning\n"),
 }
-STOPPED = "".join(f"      - id: stopped-{lane}\n        type: stopped_vehicle\n        lane: {lane}\n        stopped_for: 8s                 # shorter than usual: the clip lasts 40 s\n" for lane in ("eastbound", "westbound"))
+STOPPED = "".join(f"      - id: stopped-{lane}\n        type: stopped_vehicle\n        lane: {lane}\n        stopped_for: 8s                 # the default\n" for lane in ("eastbound", "westbound"))
 WRONG = "".join(f"      - id: wrong-way-{lane}\n        type: wrong_way\n        lane: {lane}\n" for lane in ("eastbound", "westbound"))
 
 
@@ -40,8 +40,8 @@ def text(name, t):
     rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG)
     out = [f"# {name}: {what[0].upper() + what[1:]}",
            f"# Footage and truth: test-media/{name}. Written by `test-media/make.py pipelines`; zones, lanes and lines are the truth's.", "",
-           "version: 1", "", "store:", f"  path: ./vantage-data/{name}", "", "models:", "  default:", f"    path: {MODEL}             # folder with model.yaml, or an .onnx file", "",
-           "sinks:", "  - id: log", "    type: jsonl                         # one JSON object a line", f"    path: ./vantage-data/{name}.jsonl", "", "cameras:", f"  - id: {name}",
+           "version: 1", "", "store:", f"  path: ../.vantage/{name}", "", "models:", "  default:", f"    path: {MODEL}               # folder with model.yaml, or an .onnx file", "",
+           "sinks:", "  - id: log", "    type: jsonl                         # one JSON object a line", f"    path: ../.vantage/{name}.jsonl", "", "cameras:", f"  - id: {name}",
            f"    url: ../test-media/{name}/clip.mp4", "    starts_at: 2026-01-05T08:00:00+07:00   # the clip carries no time of its own"]
     # Unused shapes are left out, so that the file says only what is in force.
     if t["zones"] and any(f"zone: {z['id']}\n" in rules for z in t["zones"]):

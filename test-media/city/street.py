@@ -125,7 +125,8 @@ def house(s, rng, origin, along, out, width, depth, floors):
     cell = int(rng.integers(32))
     x0, y0 = (cell % 8) / 8, (cell // 8) / 4
     slab(.1, 2.95, width - .1, 3.85, 0, .20, (.3, .3, .3))
-    panel(.12, 2.97, width - .12, 3.83, .215, (1, 1, 1), SIGN, [(x0, y0 + .25), (x0 + .125, y0 + .25), (x0 + .125, y0), (x0, y0)])
+    left, right = (x0, x0 + .125) if np.dot(u, np.cross(-n, up)) > 0 else (x0 + .125, x0)   # readable from the street
+    panel(.12, 2.97, width - .12, 3.83, .215, (1, 1, 1), SIGN, [(left, y0 + .25), (right, y0 + .25), (right, y0), (left, y0)])
     if rng.random() < .55:
         c1, c2 = rng.uniform(.2, .9, 3), np.array((.92, .92, .9))
         k = max(3, int(width / .7))
