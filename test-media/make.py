@@ -23,6 +23,9 @@ def main():
     c.add_argument("--frames", type=int, help="stop earlier (a trial)")
     c.add_argument("--again", action="store_true", help="make it even when its truth exists")
     c.add_argument("--dry", action="store_true", help="trajectories and events only, no pictures")
+    t = sub.add_parser("truth", help="zones, lines, events and counts again for finished clips; boxes stay")
+    t.add_argument("names", nargs="+")
+    t.add_argument("--out", default=HERE)
     v = sub.add_parser("variants", help="H.265, MJPEG, B-frame, resolution-change, truncated and corrupted versions of one clip")
     v.add_argument("--out", default=HERE)
     y = sub.add_parser("pipelines", help="pipelines/SCENARIO.yaml from the truths")
@@ -44,6 +47,10 @@ def main():
         from city import shoot
         for name in (shoot.names() if a.names == ["all"] else a.names):
             shoot.clip(name, a.out, frames=a.frames, again=a.again or a.names != ["all"], dry=a.dry)
+    elif a.what == "truth":
+        from city import shoot
+        for name in a.names:
+            shoot.retell(name, a.out)
     elif a.what == "variants":
         from city import variants
         variants.make(a.out)

@@ -151,8 +151,8 @@ def junction_gates():
     a, b = street.WB + street.RADIUS, street.WA + street.RADIUS
     wa, wb = street.WA - .2, street.WB - .2
     # from -> to so that forward (left to right) is the direction of travel
-    lines = {"west-in": ((-a, 0), (-a, -wa)), "west-out": ((-a, 0), (-a, wa)), "east-in": ((a, 0), (a, wa)), "east-out": ((a, 0), (a, -wa)),
-             "north-in": ((0, b), (-wb, b)), "north-out": ((0, b), (wb, b)), "south-in": ((0, -b), (wb, -b)), "south-out": ((0, -b), (-wb, -b))}
+    lines = {"west-in": ((-a, -wa), (-a, 0)), "west-out": ((-a, wa), (-a, 0)), "east-in": ((a, wa), (a, 0)), "east-out": ((a, -wa), (a, 0)),
+             "north-in": ((-wb, b), (0, b)), "north-out": ((wb, b), (0, b)), "south-in": ((wb, -b), (0, -b)), "south-out": ((-wb, -b), (0, -b))}
     gates = {n[0].upper(): (f"{n}-in", f"{n}-out") for n in ("west", "east", "north", "south")}
     return lines, gates
 

@@ -76,7 +76,7 @@ def geometry(scene):
     cam = scene.camera
     w, h = cam.size
     r = lambda pts: [[round(float(x), 1), round(float(y), 1)] for x, y in pts]
-    g = lambda pts: [[float(x), float(y)] for x, y in pts]
+    g = lambda pts: [[round(float(x), 2), round(float(y), 2)] for x, y in pts]
     zones, lanes, lines = [], [], []
     for k, poly in scene.zones.items():
         px = ground_to_px(cam, poly)
@@ -211,7 +211,6 @@ def clip(name, out, frames=None, again=False, dry=False):
             print(f"  frame {f} of {n}, {time.time() - begin:.0f} s", flush=True)
     cpu = time.process_time() - cpu
     enc.close()
-    zones, lanes, lines = geometry(scene)
     used = {row[0] for rows in data for row in rows}
     objects = []
     for t in scene.tracks:
@@ -224,21 +223,44 @@ def clip(name, out, frames=None, again=False, dry=False):
             if t.scripted:
                 o["role"] = t.scripted
             objects.append(o)
-    events = []
-    for e in scene.events:
-        if e["onset_frame"] < n:
-            e = dict(e)
-            e["onset_s"] = e["onset_frame"] / scene.fps
-            e["end_s"] = None if e["end_frame"] is None else e["end_frame"] / scene.fps
-            events.append(e)
     truth = {"schema": 1, "scenario": name, "description": scene.text, "clip": "clip.mp4", "sha256": sha256(path), "width": scene.size[0], "height": scene.size[1], "fps": scene.fps, "frames": n,
-             "seconds": n / scene.fps, "seed": scene.seed, "light": scene.light, "camera": scene.camera.calibration(), "zones": zones, "lines": lines, "lanes": lanes,
-             "events": events, "counts": counts(scene, models, seen, [q["id"] for q in lines]), **scene.extra, "objects": objects, "frame_columns": COLUMNS}
+             "seconds": n / scene.fps, "seed": scene.seed, "light": scene.light, "camera": scene.camera.calibration(), **told(scene, models, seen, n), "objects": objects, "frame_columns": COLUMNS}
     write_truth(done, truth, data)
     with open(os.path.join(folder, "gt.txt"), "w") as h:
         h.write("\n".join(mot) + ("\n" if mot else ""))
     r.ctx.release()
     print(f"{name}: {os.path.getsize(path) / 2**20:.2f} MiB, truth {os.path.getsize(done) / 2**20:.2f} MiB, {time.time() - begin:.0f} s, {cpu / n:.3f} CPU s a frame", flush=True)
+
+
+def told(scene, models, seen, frames):
+    """What the scenario knows beyond the pictures: shapes, events, counts."""
+    zones, lanes, lines = geometry(scene)
+    events = []
+    for e in scene.events:
+        if e["onset_frame"] < frames:
+            e = dict(e)
+            e["onset_s"] = e["onset_frame"] / scene.fps
+            e["end_s"] = None if e["end_frame"] is None else e["end_frame"] / scene.fps
+            events.append(e)
+    return {"zones": zones, "lines": lines, "lanes": lanes, "events": events, "counts": counts(scene, models, seen, [q["id"] for q in lines]), **scene.extra}
+
+
+def retell(name, out):
+    """Shapes, events and counts again, for a clip that is already made: after a change of lines, say."""
+    path = os.path.join(out, name, "truth.json")
+    truth = json.load(open(path))
+    data = truth.pop("frames_data")
+    models = pictures.all_models(MODEL_SEED)
+    scene = scenarios.ALL[name](models)
+    truth.update(told(scene, models, {(r[0], f) for f, rows in enumerate(data) for r in rows}, truth["frames"]))
+    for t in scene.tracks:        # the traffic must be the filmed one
+        for f in (truth["frames"] // 3, truth["frames"] // 2):
+            k = t.at(f)
+            for r in data[f]:
+                if r[0] == t.uid and (k is None or np.hypot(*(t.xy[k] - [r[10], r[11]])) > .02):
+                    raise RuntimeError(f"{name}: the simulated traffic is not the filmed one; make the clip again")
+    write_truth(path, truth, data)
+    print(f"{name}: told again", flush=True)
 
 
 def write_truth(path, truth, data):

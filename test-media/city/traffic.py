@@ -22,7 +22,7 @@ TYPES = {
     "minibus": (("minibus",), .02, 7.2, 2.2, 'accel="1.4" minGap="2" latAlignment="center" speedFactor="normc(0.85,0.1,0.6,1.1)"'),
     "bus": (("bus",), .02, 11.2, 2.55, 'vClass="bus" accel="1.1" minGap="2.2" latAlignment="center" speedFactor="normc(0.8,0.1,0.6,1)"'),
     "light_truck": (("truck_box",), .03, 6.2, 2.1, 'accel="1.4" minGap="2" latAlignment="center" speedFactor="normc(0.85,0.1,0.6,1)"'),
-    "truck": (("truck_tarp", "truck_tipper", "truck_container"), .02, 8.0, 2.5, 'vClass="truck" accel="1" minGap="2.4" latAlignment="center" speedFactor="normc(0.8,0.1,0.6,1)"'),
+    "truck": (("truck_tarp", "truck_tipper"), .02, 7.8, 2.5, 'vClass="truck" accel="1" minGap="2.4" latAlignment="center" speedFactor="normc(0.8,0.1,0.6,1)"'),
 }
 ORDER = "NESW"
 
@@ -122,7 +122,7 @@ def tracks_of(rows, models, rng, fps, frames, first_uid=1):
         pick = [i for i, m in enumerate(models) if m.name.startswith(names) and not m.name.endswith("parked") and (kind != "bus" or m.name == "bus")]
         i = int(rng.choice(pick))
         yaw = smooth(np.unwrap(r[:, 3]), 3.0)
-        l = TYPES[kind][2]
+        l = models[i].size[0]
         front = smooth(r[:, 1:3], 2.0)
         xy = front - np.stack([np.cos(yaw), np.sin(yaw)], 1) * l / 2
         speed = smooth(r[:, 4], 1.5).clip(0)
