@@ -198,7 +198,7 @@ def _lorry(models, name, text, seed, phase, flow, light):
 
 
 def stopped_lorry(models):
-    return _lorry(models, "stopped-lorry", "A light lorry stops on the running eastbound lane and stays; traffic passes it. There is no queue.", 31, "ew", flows(EW=800, WE=520), "overcast")
+    return _lorry(models, "stopped-lorry", "A light lorry stops on the running eastbound lane and stays; traffic passes it. There is no queue.", 31, "ew", flows(EW=1900, WE=1200), "overcast")
 
 
 def stopped_lorry_queue(models):
@@ -209,7 +209,7 @@ def stopped_lorry_queue(models):
 def wrong_way(models):
     seed = 41
     rng = np.random.default_rng(seed)
-    tracks = sumo(models, seed, 90, 40, flows(EW=620, WE=280), "ew", mix={"bus": .01, "truck": .01})
+    tracks = sumo(models, seed, 90, 40, flows(EW=1700, WE=650), "ew", mix={"bus": .01, "truck": .01})
     n = 400
     m = pick(models, "motorbike_wave_one", rng)
     make = lambda t: traffic.scripted(800, m, int(t * FPS), FPS, n, [(104, -6.5), (60, -6.45), (8, -6.5), (0, -6.5)], [(0, 6.5), (40, 6.5)], "wrong-way rider")
