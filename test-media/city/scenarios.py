@@ -225,10 +225,10 @@ def wrong_way(models):
 def pedestrian(models):
     seed = 51
     rng = np.random.default_rng(seed)
-    tracks = sumo(models, seed, 90, 40, flows(ew=300), "ew")
+    tracks = sumo(models, seed, 90, 40, flows(ew=600), "ew")
     n = 400
     m = pick(models, "person_bag", rng)
-    make = lambda t: traffic.scripted(800, m, int(t * FPS), FPS, n, [(38, -9.4), (38, -.1), (38.4, .1), (38.4, 9.6)], [(0, 1.25), (7.0, 1.25), (7.4, .0), (10.4, 0), (10.8, 1.4), (40, 1.4)], "pedestrian")
+    make = lambda t: traffic.scripted(800, m, int(t * FPS), FPS, n, [(29, -9.4), (29, -.1), (29.4, .1), (29.4, 9.6)], [(0, 1.25), (7.0, 1.25), (7.4, .0), (10.4, 0), (10.8, 1.4), (40, 1.4)], "pedestrian")
     who, gap = fit(tracks, models, np.arange(8, 20, .4), make, .6)
     tracks = [t for t in tracks if traffic.clearance(who, [t], models) > .3] + [who]
     walkers(tracks, models, rng, n, 6)

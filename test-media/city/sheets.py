@@ -26,8 +26,8 @@ def annotate(img, t, f):
         hot = r[0] in active and r[0] is not None
         cv2.rectangle(out, a, b, (0, 0, 255) if hot else COLOUR[cls[r[0]]], 2 if hot else 1)
     label = f"{f / t['fps']:.1f} s" + "".join("  " + k.replace("_", " ") for k in active.values())
-    cv2.putText(out, label, (7, 19), cv2.FONT_HERSHEY_SIMPLEX, .55, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(out, label, (7, 19), cv2.FONT_HERSHEY_SIMPLEX, .55, (80, 80, 255) if active else (255, 255, 255), 1, cv2.LINE_AA)
+    cv2.putText(out, label, (7, 19), cv2.FONT_HERSHEY_SIMPLEX, .55, (0, 0, 190) if active else (0, 0, 0), 4, cv2.LINE_AA)
+    cv2.putText(out, label, (7, 19), cv2.FONT_HERSHEY_SIMPLEX, .55, (255, 255, 255), 1, cv2.LINE_AA)
     return out
 
 
