@@ -3,10 +3,13 @@
 
     realism.py --model yolox_nano_416.onnx FOLDER...     folders of `make.py pictures`
     realism.py --model yolox_nano_416.onnx CLIP/...      scenario folders (clip.mp4 and truth.json)
+    realism.py --model yolox_nano_416.onnx --lineup      every vehicle by itself before a camera 6 m high,
+                                                         from the front, the rear and the side (needs moderngl)
 
 Counted: objects visible to at least 90 %, at least 40 px high, not cut by the picture's edge by more
 than 5 %. Found: a detection with score >= 0.3 and IoU >= 0.5. Right kind: car, bus and truck count as
-one kind (they are boxes on four wheels to a COCO model), motorcycle as its own; a motorcycle's box holds
+one kind (they are boxes on four wheels to a COCO model), motorcycle as its own; "any user" takes a
+rider found as a person, too; a motorcycle's box holds
 the rider, so COCO's motorcycle and rider boxes that overlap are joined first. The strict figure wants
 the very class. The model is YOLOX in its raw-grid export (input BGR 0..255, padded with 114).
 """
@@ -117,19 +120,61 @@ def samples(folder, every):
             yield cv2.imread(os.path.join(folder, im["file_name"])), gt, im["scene"]
 
 
+def lineup():
+    """Pictures of four lone vehicles each, near to far, in sun and under cloud."""
+    import sys
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from city import film, pictures, render
+    from city.actor import Actor
+    from city.camera import Camera
+    rng = np.random.default_rng(7)
+    models = pictures.all_models(8)
+    r = render.Renderer(models, (640, 360), 5)
+    cam = Camera((10, -4, 6), 3, 15, 600, (640, 360))
+    cast = {k: [i for i, m in enumerate(models) if m.label == k and not m.name.endswith("parked")] for k in ("car", "bus", "truck", "motorcycle")}
+    for light in ("day", "overcast"):
+        sky = render.Light(**render.LIGHTS[light])
+        r.look(cam, sky, 1.0)
+        for k in range(60):
+            label = ("motorcycle", "car", "motorcycle", "truck", "motorcycle", "bus")[k % 6]
+            small = label == "motorcycle"
+            actors = []
+            for j in range(4 if small else 2):
+                i = int(rng.choice(cast[label]))
+                view = ("front", "rear", "side")[int(rng.integers(3))]
+                x = (21 + 5 * (j // 2) + rng.uniform(0, 3)) if small else 30 + rng.uniform(0, 16)
+                y = (2.6 if j % 2 else -5.4) + rng.uniform(-1, 1) * (1.2 if small else .3)
+                yaw = {"front": np.pi, "rear": 0.0, "side": (np.pi / 2) * rng.choice([-1, 1])}[view] + rng.normal(0, .2)
+                if not small and view == "side":
+                    yaw = rng.choice([.7, -.7, 2.5, -2.5])
+                a = Actor(j, i, models[i], rng)
+                a.move_to((x, y), yaw, 8, .1)
+                actors.append(a)
+            linear, seen = r.frame(actors)
+            img = np.ascontiguousarray(film.develop(linear, sky, rng)[..., ::-1])
+            gt = []
+            for a, m in zip(actors, seen):
+                if m is not None and m[0] is not None:
+                    b, w = m[1], np.clip(m[1], 0, [640, 360, 640, 360])
+                    cut = 1 - np.prod(w[2:] - w[:2]) / np.prod(b[2:] - b[:2])
+                    gt.append((a.label, m[0], min(1.0, m[2] / max(m[3], 1)), cut))
+            yield img, gt, f"lineup-{light}"
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--model", required=True)
     ap.add_argument("--every", type=int, default=1, help="take every n-th picture or frame")
     ap.add_argument("--by", choices=["folder", "light"], default="folder")
     ap.add_argument("--misses", help="folder for pictures with what was missed")
-    ap.add_argument("folders", nargs="+")
+    ap.add_argument("--lineup", action="store_true")
+    ap.add_argument("folders", nargs="*")
     a = ap.parse_args()
     net = Yolox(a.model)
     table = {}
     n = 0
-    for folder in a.folders:
-        for s in samples(folder, a.every):
+    for folder in a.folders + (["lineup"] if a.lineup else []):
+        for s in lineup() if folder == "lineup" else samples(folder, a.every):
             img, gt = s[0], s[1]
             group = s[2].split("-")[-1] if a.by == "light" and len(s) > 2 else os.path.basename(folder.rstrip("/"))
             det = [d for d in join_riders(net(img)) if d[1] >= .3]
@@ -142,10 +187,11 @@ def main():
                 names = [det[i][0] for i in np.flatnonzero(hit)]
                 kind = any(KIND.get(x, x) == KIND.get(cls, cls) for x in names)
                 for g in (group, "ALL"):
-                    row = table.setdefault((g, cls), [0, 0, 0])
+                    row = table.setdefault((g, cls), [0, 0, 0, 0])
                     row[0] += 1
                     row[1] += kind
                     row[2] += cls in names
+                    row[3] += bool(names)
                 if not kind:
                     cv2.rectangle(shown, tuple(int(v) for v in b[:2]), tuple(int(v) for v in b[2:]), (0, 0, 255), 1)
             if a.misses:
@@ -155,12 +201,14 @@ def main():
                     cv2.putText(shown, f"{d[0][:5]} {d[1]:.2f}", (int(d[2][0]), int(d[2][1]) - 2), cv2.FONT_HERSHEY_PLAIN, .7, (0, 255, 0))
                 cv2.imwrite(os.path.join(a.misses, f"{n:04d}.png"), shown)
             n += 1
-    print(f"{'group':24s} {'class':11s} {'objects':>8s} {'right kind':>10s} {'very class':>10s}")
-    for (g, c), (k, r, v) in sorted(table.items()):
-        print(f"{g:24s} {c:11s} {k:8d} {100 * r / k:9.1f}% {100 * v / k:9.1f}%")
+    share = lambda k, r, v, a: f"{k:8d} {100 * a / k:8.1f}% {100 * r / k:9.1f}% {100 * v / k:9.1f}%"
+    print(f"{'group':24s} {'class':11s} {'objects':>8s} {'any user':>9s} {'right kind':>10s} {'very class':>10s}")
+    for (g, c), row in sorted(table.items()):
+        print(f"{g:24s} {c:11s} {share(*row)}")
     for g in sorted({g for g, _ in table}):
         rows = [table[k] for k in table if k[0] == g and k[1] in ("car", "bus", "truck", "motorcycle")]
-        print(f"{g:24s} {'vehicles':11s} {sum(r[0] for r in rows):8d} {100 * sum(r[1] for r in rows) / max(1, sum(r[0] for r in rows)):9.1f}% {100 * sum(r[2] for r in rows) / max(1, sum(r[0] for r in rows)):9.1f}%")
+        if rows:
+            print(f"{g:24s} {'vehicles':11s} {share(*np.sum(rows, 0))}")
 
 
 if __name__ == "__main__":
