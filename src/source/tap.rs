@@ -240,20 +240,18 @@ impl Tap {
     pub fn watch_units(self: &Arc<Self>, pad: &gst::Pad) {
         let tap = Arc::clone(self);
         let kind = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-        pad.add_probe(kind, move |_, info| {
-            match &mut info.data {
-                Some(gst::PadProbeData::Buffer(buffer)) => {
-                    tap.on_unit(buffer);
-                    if tap.is_closed() { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
-                }
-                Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Caps(caps) = event.view() {
-                        tap.on_unit_caps(caps.caps());
-                    }
-                    gst::PadProbeReturn::Ok
-                }
-                _ => gst::PadProbeReturn::Ok,
+        pad.add_probe(kind, move |_, info| match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => {
+                tap.on_unit(buffer);
+                if tap.is_closed() { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
             }
+            Some(gst::PadProbeData::Event(event)) => {
+                if let gst::EventView::Caps(caps) = event.view() {
+                    tap.on_unit_caps(caps.caps());
+                }
+                gst::PadProbeReturn::Ok
+            }
+            _ => gst::PadProbeReturn::Ok,
         });
     }
 

@@ -3,7 +3,7 @@
 //! GStreamer's own pools do not allow that. gst-libav keeps a picture mapped for writing as long as libav
 //! predicts from it, and `GstVideoDecoder` makes each finished picture writable before it hands it on; as
 //! the memory is locked, it copies it (1.22: `gst_buffer_copy_into`, 3 MB for a picture of 1080p). Here such
-//! a copy is a second, read-only view of the same memory ([`memory`]). Nobody writes to it any more: libav
+//! a copy is a second, read-only view of the same memory (`memory.rs`). Nobody writes to it any more: libav
 //! only predicts from it, and we only read.
 //!
 //! A picture's memory returns for reuse when its last view is gone, so this pool keeps no buffers itself.
