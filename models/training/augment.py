@@ -18,6 +18,8 @@ from .dataset import Labels, Picture
 
 CUT = 0.35
 """A box of which less than this share is left in the crop becomes an ignore region."""
+TRACE = 24.0
+"""Pixels of a box that are worth ignoring, however small a share of it they are."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,17 @@ def _crop(picture: Picture, height: int, width: int, recipe: Recipe, rng: np.ran
         moved[:, 0::2] = moved[:, 0::2].clip(0, width)
         moved[:, 1::2] = moved[:, 1::2].clip(0, height)
         left = (moved[:, 2] - moved[:, 0]) * (moved[:, 3] - moved[:, 1])
-        return moved, left / np.maximum(whole, 1e-6)
+        return moved, left / np.maximum(whole, 1e-6), left
 
     labels = picture.labels
-    boxes, share = move(labels.boxes)
+    boxes, share, area = move(labels.boxes)
     # A cut vehicle that still fills much of the crop is one to find, however little of it is left.
     side = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     big = side > 0.4 * min(recipe.height, recipe.width)
     visible = (side >= 3) & ((share >= CUT) | (big & (share >= 0.2)))
-    cut_away = (share > 0.02) & ~visible
-    regions, region_share = move(labels.ignore)
-    there = region_share > 0.02
+    cut_away = ((share > 0.02) | (area > TRACE)) & ~visible
+    regions, share, area = move(labels.ignore)
+    there = (share > 0.02) | (area > TRACE)
     return crop, Labels(
         boxes[visible],
         labels.classes[visible],

@@ -212,3 +212,8 @@ def as_tar(files: dict[str, bytes], path: Path) -> None:
             info = tarfile.TarInfo(f"images/{name}")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
+
+
+def read_city(folder: Path) -> list[Picture]:
+    """Rendered pictures of the synthetic city: frames labelled as a site's are, with a name of their own."""
+    return read_frames(folder, source="city")

@@ -10,6 +10,7 @@ Training reads `forward`; the exported graph is `Deployed`, which takes pixels a
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -19,9 +20,9 @@ from torch.nn import functional as F
 from .dataset import CLASSES
 
 STRIDES = (8, 16, 32)
-MEAN = (118.0, 116.0, 113.0)
-DEVIATION = (60.0, 60.0, 61.0)
-"""Of RGB pixels from 0 to 255."""
+DEVIATION = 60.0
+"""Of pixels from 0 to 255. Their mean is left to the first batch norm, and at export this factor goes into
+the first convolution, so that the finished graph spends no pass over the picture on it."""
 
 
 class ConvNorm(nn.Sequential):
@@ -35,37 +36,39 @@ class ConvNorm(nn.Sequential):
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
 
 
-def separable(inside: int, outside: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+def separable(inside: int, outside: int, kernel: int = 3, stride: int = 1, relu: bool = True) -> nn.Sequential:
     """Depthwise, then pointwise; ReLU only after the pointwise half, which saves a pass over memory."""
     return nn.Sequential(
-        ConvNorm(inside, inside, kernel, stride, groups=inside, relu=False), ConvNorm(inside, outside)
+        ConvNorm(inside, inside, kernel, stride, groups=inside, relu=False), ConvNorm(inside, outside, relu=relu)
     )
 
 
 class Block(nn.Module):
-    """Pointwise, then depthwise-separable 3x3, with a shortcut."""
+    """Pointwise, then depthwise-separable 3x3, with a shortcut. The sum goes before the last ReLU: the
+    runtime then folds both into the convolution."""
 
     def __init__(self, channels: int):
         super().__init__()
-        self.body = nn.Sequential(ConvNorm(channels, channels), separable(channels, channels))
+        self.expand = ConvNorm(channels, channels)
+        self.mix = separable(channels, channels, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        return F.relu(x + self.mix(self.expand(x)), inplace=True)
 
 
 class Stage(nn.Module):
-    """Half of the channels go through the blocks, half around them."""
+    """Half of the channels go through the blocks, half around them. Two convolutions make the halves: one
+    that is cut in two would have its result copied out of the runtime's blocked layout and back."""
 
     def __init__(self, inside: int, outside: int, blocks: int):
         super().__init__()
         half = outside // 2
-        self.split = ConvNorm(inside, outside)
+        self.around, self.through = ConvNorm(inside, half), ConvNorm(inside, half)
         self.blocks = nn.Sequential(*(Block(half) for _ in range(blocks)))
         self.join = ConvNorm(outside, outside)
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = self.split(x).chunk(2, 1)
-        return self.join(torch.cat([a, self.blocks(b)], 1))
+        return self.join(torch.cat([self.around(x), self.blocks(self.through(x))], 1))
 
 
 class Pyramid(nn.Module):
@@ -90,16 +93,15 @@ class Detector(nn.Module):
     def __init__(
         self,
         classes: int = len(CLASSES),
-        widths: tuple[int, ...] = (16, 32, 64, 144, 288),
+        widths: tuple[int, ...] = (16, 32, 64, 128, 256),
         depths: tuple[int, ...] = (1, 2, 4, 2),
-        neck: int = 64,
+        neck: int = 56,
     ):
         super().__init__()
         self.classes = classes
         self.config = {"classes": classes, "widths": list(widths), "depths": list(depths), "neck": neck}
+        self.scale = 1 / DEVIATION
         stem, c4, c8, c16, c32 = widths
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False)
         self.stem = ConvNorm(3, stem, 3, 2)
         self.down4 = ConvNorm(stem, c4, 3, 2)
         self.stage4 = Stage(c4, c4, depths[0])
@@ -117,6 +119,7 @@ class Detector(nn.Module):
         self.box_branch = nn.ModuleList(nn.Sequential(separable(neck, neck, 5), separable(neck, neck, 5)) for _ in STRIDES)
         self.class_out = nn.ModuleList(nn.Conv2d(neck, classes, 1) for _ in STRIDES)
         self.box_out = nn.ModuleList(nn.Conv2d(neck, 4, 1) for _ in STRIDES)
+        self.twice = nn.Upsample(scale_factor=2.0)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -125,8 +128,8 @@ class Detector(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
         for block in self.modules():
             if isinstance(block, Block):
-                # Shortcuts start as the identity.
-                nn.init.constant_(block.body[1][1][1].weight, 0.5)
+                # Near the identity, so that depth costs nothing at first.
+                nn.init.constant_(block.mix[1][1].weight, 0.5)
         for classes, boxes in zip(self.class_out, self.box_out):
             nn.init.normal_(classes.weight, std=0.01)
             nn.init.constant_(classes.bias, -math.log((1 - 0.01) / 0.01))
@@ -138,14 +141,14 @@ class Detector(nn.Module):
         c8 = self.stage8(self.down8(x))
         c16 = self.stage16(self.down16(c8))
         c32 = self.side32(self.stage32(self.down32(c16)))
-        c16 = self.up16(torch.cat([self.side16(c16), F.interpolate(c32, scale_factor=2.0)], 1))
-        c8 = self.up8(torch.cat([self.side8(c8), F.interpolate(c16, scale_factor=2.0)], 1))
+        c16 = self.up16(torch.cat([self.side16(c16), self.twice(c32)], 1))
+        c8 = self.up8(torch.cat([self.side8(c8), self.twice(c16)], 1))
         c16 = self.out16(torch.cat([c16, self.shrink8(c8)], 1))
         return [c8, c16, self.out32(torch.cat([c32, self.shrink16(c16)], 1))]
 
     def maps(self, pixels: Tensor) -> list[tuple[Tensor, Tensor, int]]:
         """Per level: class logits, distances in pixels (left, top, right, bottom), stride."""
-        levels = self.features((pixels - self.mean) / self.deviation)
+        levels = self.features(pixels if self.scale == 1 else pixels * self.scale)
         result = []
         for i, (x, stride) in enumerate(zip(levels, STRIDES)):
             logits = self.class_out[i](self.class_branch[i](x))
@@ -180,6 +183,9 @@ class Deployed(nn.Module):
 
     def __init__(self, detector: Detector, height: int, width: int):
         super().__init__()
+        detector = copy.deepcopy(detector).eval()
+        detector.stem[0].weight.data *= detector.scale
+        detector.scale = 1
         self.detector = detector
         points, _ = centres(height, width)
         self.register_buffer("points", points.t()[None].contiguous())

@@ -176,7 +176,6 @@ def train(arguments) -> Path:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     full, light = arguments.out / "full.pt", arguments.out / "half.pt"
-    log = (arguments.out / "log.jsonl").open("a", buffering=1)
 
     seconds, step, samples, content = 0.0, 0, 0, None
     if full.exists():
@@ -256,7 +255,8 @@ def train(arguments) -> Path:
                 speed = (samples - logged_samples) / max(seconds - logged, 1e-6)
                 entry |= {"step": step, "minutes": round(seconds / 60, 2), "samples": samples, "per_second": round(speed, 1),
                           "rate": round(rate, 4), "size": f"{recipe.height}x{recipe.width}"}
-                log.write(json.dumps(entry) + "\n")
+                with (arguments.out / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(entry) + "\n")
                 print(entry, flush=True)
                 sums, logged, logged_samples = {}, seconds, samples
             if seconds - saved > arguments.save_every:
