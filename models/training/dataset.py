@@ -214,6 +214,22 @@ def as_tar(files: dict[str, bytes], path: Path) -> None:
             archive.addfile(info, io.BytesIO(data))
 
 
-def read_city(folder: Path) -> list[Picture]:
-    """Rendered pictures of the synthetic city: frames labelled as a site's are, with a name of their own."""
-    return read_frames(folder, source="city")
+HELD_OUT = 20
+"""One view in so many of the synthetic city is not learned from."""
+
+
+def read_city(folder: Path, held_out: bool = False) -> list[Picture]:
+    """Rendered pictures of the synthetic city with their `annotations-*.json`: those to learn from, or those
+    held out to measure with. Pictures of one camera view are never on both sides."""
+    pictures = []
+    for path in sorted(folder.glob("annotations-*.json")):
+        content = json.loads(path.read_text())
+        by_image: dict[int, list[dict]] = {}
+        for annotation in content["annotations"]:
+            by_image.setdefault(annotation["image_id"], []).append(annotation)
+        for record in content["images"]:
+            if (record["view"] % HELD_OUT == HELD_OUT - 1) == held_out:
+                image = decode((folder / record["file_name"]).read_bytes())
+                labels = _labels_of(by_image.get(record["id"], []))
+                pictures.append(Picture(record["file_name"], "city", record["scene"], image, labels))
+    return pictures

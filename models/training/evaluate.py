@@ -297,12 +297,13 @@ def open_model(name: str) -> tuple[str, Path, Detect]:
     return path.stem, path, Street.load(path)
 
 
-def torch_street(path: Path, height: int = 320, width: int = 544) -> Street:
+def torch_street(path: Path) -> Street:
     import torch
 
-    from .network import Deployed
-    from .train import load_weights
+    from .checkpoint import load_weights
+    from .network import TARGET, Deployed
 
+    height, width = TARGET
     network = Deployed(load_weights(path)[0], height, width).eval()
 
     def run(x: np.ndarray) -> np.ndarray:
@@ -318,7 +319,7 @@ def main() -> None:
     p.add_argument("--shared", type=Path, help="folder of the shared training set: test-hcmc and val")
     p.add_argument("--footage", type=Path, help="folder with uk_motorway_720p.mp4 and german_junction_truck.mp4")
     p.add_argument("--mot", type=Path, help="folder with their MOT truth")
-    p.add_argument("--city", type=Path, help="folder of held-out pictures of the synthetic city")
+    p.add_argument("--city", type=Path, help="folder of pictures of the synthetic city: those held out")
     p.add_argument("--frames", type=Path, help="folder of a site's own labelled frames")
     p.add_argument("--quick", action="store_true", help="test-hcmc only")
     p.add_argument("--time", action="store_true", help="also milliseconds on one thread; keep the machine quiet")
@@ -334,7 +335,10 @@ def main() -> None:
             for source in sorted({picture.source for picture in val}):
                 chosen = [picture for picture in val if picture.source == source]
                 results[name] |= summary(measure(detect, chosen, lambda _: [f"val {source}"]), [f"val {source}"], least=10)
-    for folder, label, reader in ((arguments.city, "city", dataset.read_city), (arguments.frames, "frames", dataset.read_frames)):
+    for folder, label, reader in (
+        (arguments.city, "city held out", lambda f: dataset.read_city(f, held_out=True)),
+        (arguments.frames, "frames", dataset.read_frames),
+    ):
         if folder:
             pictures = reader(folder)
             for name, _, detect in models:

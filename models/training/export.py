@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from .dataset import CLASSES
-from .network import Deployed, Detector
-from .train import TARGET, load_weights
+from .checkpoint import load_weights
+from .network import TARGET, Deployed, Detector
 
 OPSET = 17
 TOLERANCE = 1e-4

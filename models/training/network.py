@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from .dataset import CLASSES
 
 STRIDES = (8, 16, 32)
+TARGET = (320, 544)
+"""Height and width that the finished detector is exported at."""
 DEVIATION = 60.0
 """Of pixels from 0 to 255. Their mean is left to the first batch norm, and at export this factor goes into
 the first convolution, so that the finished graph spends no pass over the picture on it."""

@@ -1,7 +1,7 @@
 """Trains the bundled detector, or a site's own from the site's frames.
 
-    python -m training.train --shared DIR --out RUN --minutes 90
-    python -m training.train --frames DIR --out RUN --minutes 60 --start street.pt
+    python -m training.train --shared DIR --city DIR --teacher FILE --out RUN --minutes 90
+    python -m training.train --frames DIR --start training/street.pt --out RUN --minutes 60
 
 The budget is time, not epochs: rate, canvas size and augmentation follow the share of `--minutes`
 already used, so the training always ends with a finished schedule. Started again with the same `--out`
@@ -15,7 +15,6 @@ import argparse
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 
@@ -25,19 +24,16 @@ from torch import nn
 
 from . import augment, dataset, teacher
 from .assign import Truth
+from .checkpoint import half, load_weights, save
 from .dataset import Picture
 from .loss import loss
-from .network import Detector, centres
+from .network import TARGET, Detector, centres
 from .optimise import optimisers
-
-TARGET = (320, 544)
-"""Height and width that the finished detector is exported at."""
-
 
 STAGES = (
     # share of the budget, batch, recipe
-    (0.60, 16, augment.Recipe(192, 320, single=0.5)),
-    (0.88, 12, augment.Recipe(256, 448, single=0.55)),
+    (0.60, 8, augment.Recipe(192, 320, single=0.5)),
+    (0.88, 8, augment.Recipe(256, 448, single=0.55)),
     (1.00, 8, augment.Recipe(*TARGET, single=0.85, damage=0.7)),
 )
 TINY_STAGES = ((0.5, 2, augment.Recipe(96, 160)), (1.0, 2, augment.Recipe(128, 192)))
@@ -49,8 +45,9 @@ LONGEST_STEP = 20.0
 """Seconds; a step that took longer was suspended and counts as this much."""
 
 
-def chances(pictures: list[Picture], city_share: float) -> np.ndarray:
-    """Cumulative chance of each picture: rarer classes and fixed cameras more often."""
+def chances(pictures: list[Picture], shares: dict[str, float]) -> np.ndarray:
+    """Cumulative chance of each picture: rarer classes and fixed cameras more often, and each source of
+    `shares` its share of the draws, if there are others to share them with."""
     weight = np.ones(len(pictures))
     for i, picture in enumerate(pictures):
         classes = set(picture.labels.classes.tolist())
@@ -60,9 +57,14 @@ def chances(pictures: list[Picture], city_share: float) -> np.ndarray:
             weight[i] *= 1.5
         if picture.source in ("atl", "toll"):
             weight[i] *= 1.6
-    city = np.array([p.source == "city" for p in pictures])
-    if city.any() and not city.all():
-        weight[city] *= city_share / (1 - city_share) * weight[~city].sum() / weight[city].sum()
+    sources = np.array([p.source for p in pictures])
+    shared = {source: share for source, share in shares.items() if (sources == source).any()}
+    rest = ~np.isin(sources, list(shared))
+    left = max(0.0, 1 - sum(shared.values())) if rest.any() else 0.0
+    if rest.any():
+        weight[rest] *= left / weight[rest].sum()
+    for source, share in shared.items():
+        weight[sources == source] *= share / weight[sources == source].sum()
     return np.cumsum(weight / weight.sum())
 
 
@@ -126,28 +128,6 @@ class Average:
         torch._foreach_lerp_([ours[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
 
 
-def save(path: Path, content: dict) -> None:
-    """Whole or not at all."""
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    os.replace(partial, path)
-
-
-def half(average: nn.Module, config: dict, seconds: float, samples: int) -> dict:
-    """The checkpoint that may be committed: averaged weights in half precision."""
-    weights = {k: v.half() if v.dtype.is_floating_point else v for k, v in average.state_dict().items()}
-    return {"config": config, "weights": weights, "seconds": seconds, "samples": samples}
-
-
-def load_weights(path: Path) -> tuple[Detector, dict]:
-    """A network from either kind of checkpoint: its averaged weights."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    model = Detector(**content["config"])
-    weights = content["weights"] if "weights" in content else content["average"]
-    model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in weights.items()})
-    return model, content
-
-
 def gather(arguments) -> list[Picture]:
     """Everything there is to learn from, with the teacher's opinion where there is one."""
     pictures: list[Picture] = []
@@ -192,7 +172,8 @@ def train(arguments) -> Path:
         model = Detector()
     model = model.to(device).to(memory_format=torch.channels_last).train()
     average = Average(model)
-    optimiser = optimisers(model, arguments.rate, arguments.muon)
+    rate_at_peak = arguments.rate or (5e-4 if arguments.start and not arguments.resume_time else 2e-3)
+    optimiser = optimisers(model, rate_at_peak, arguments.muon)
     if content is not None:
         average.model.load_state_dict(content["average"])
         average.steps = step
@@ -200,7 +181,7 @@ def train(arguments) -> Path:
             o.load_state_dict(state)
 
     pictures = gather(arguments)
-    weights = chances(pictures, arguments.city_share)
+    weights = chances(pictures, {"city": arguments.city_share, "frames": arguments.frames_share})
     boxes = sum(len(p.labels.boxes) for p in pictures)
     print(f"{len(pictures)} pictures, {boxes} boxes, {sum(p.numel() for p in model.parameters())} weights", flush=True)
 
@@ -229,7 +210,7 @@ def train(arguments) -> Path:
             pixels = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float()
             used = min(1.0, seconds / budget)
             rate = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * used)) / 2
-            rate *= min(1.0, (step - first_step + 1) / WARM_UP)
+            rate *= min(1.0, (step + 1) / WARM_UP)
             for o in optimiser:
                 for group in o.param_groups:
                     group["lr"] = group["base"] * rate
@@ -276,12 +257,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--teacher", type=Path, help="cache made by `python -m training.teacher`")
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log")
     p.add_argument("--minutes", type=float, default=90, help="budget of running time in all")
+    p.add_argument("--name", default="street", help="of the exported model, in its folder under --out")
     p.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
     p.add_argument("--resume-time", action="store_true", help="with --start: its minutes count as used")
-    p.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
+    p.add_argument("--rate", type=float, help="peak learning rate; 2e-3, or 5e-4 from a start")
     p.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True)
     p.add_argument("--bfloat16", action="store_true", help="mixed precision; faster only with hardware for it")
     p.add_argument("--city-share", type=float, default=0.3, help="share of crops from the synthetic city")
+    p.add_argument("--frames-share", type=float, default=0.5, help="share of crops from the site's own frames")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--threads", type=int, default=0, help="for the network; 0 is the library's choice")
     p.add_argument("--workers", type=int, default=1, help="processes that draw canvases")
@@ -293,5 +276,16 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def main() -> None:
+    from .export import export
+
+    arguments = parser().parse_args()
+    checkpoint = train(arguments)
+    if not arguments.tiny:
+        folder = arguments.out / arguments.name
+        worst = export(checkpoint, folder, arguments.name)
+        print(f"{folder}: a model folder for the program (ONNX differs from PyTorch by {worst:.1e})")
+
+
 if __name__ == "__main__":
-    print(train(parser().parse_args()))
+    main()
