@@ -224,7 +224,7 @@ class Training(unittest.TestCase):
             shared_set(root)
             out = root / "run"
             command = ["--shared", folder, "--out", str(out), "--tiny", "--steps", "2", "--workers", "0", "--device", "cpu"]
-            light = train.train(train.parser().parse_args(command))
+            light, _ = train.train(train.parser().parse_args(command))
             first = torch.load(out / "full.pt", weights_only=True)
             self.assertEqual((first["step"], first["samples"]), (2, 4))
             self.assertLess(light.stat().st_size, 4 << 20)

@@ -15,6 +15,7 @@ import argparse
 import copy
 import json
 import math
+import signal
 import time
 from pathlib import Path
 
@@ -148,8 +149,11 @@ def gather(arguments) -> list[Picture]:
     return pictures
 
 
-def train(arguments) -> Path:
-    """Runs until the budget is used; gives the path of the half-precision checkpoint."""
+def train(arguments) -> tuple[Path, bool]:
+    """Runs until the budget is used, or until it is told to stop (SIGTERM or SIGINT; it saves first).
+
+    Gives the path of the half-precision checkpoint, and whether the budget is used up.
+    """
     arguments.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(arguments.device)
     torch.manual_seed(arguments.seed)
@@ -192,6 +196,10 @@ def train(arguments) -> Path:
                     "average": average.model.state_dict(), "optimisers": states})
         save(light, half(average.model, model.config, seconds, samples))
 
+    stopped = []
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_, lambda number, _: stopped.append(number))
+
     budget = arguments.minutes * 60
     stages = TINY_STAGES if arguments.tiny else STAGES
     first_step, since, sums = step, time.monotonic(), {}
@@ -205,7 +213,7 @@ def train(arguments) -> Path:
             num_workers=arguments.workers, prefetch_factor=4 if arguments.workers else None,
         ))
         points, strides = (t.to(device) for t in centres(recipe.height, recipe.width))
-        while seconds < budget * until and (not arguments.steps or step - first_step < arguments.steps):
+        while not stopped and seconds < budget * until and (not arguments.steps or step - first_step < arguments.steps):
             pixels, truth = next(loader)
             pixels = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float()
             used = min(1.0, seconds / budget)
@@ -246,7 +254,7 @@ def train(arguments) -> Path:
         del loader
         since = time.monotonic()
     keep()
-    return light
+    return light, seconds >= budget
 
 
 def parser() -> argparse.ArgumentParser:
@@ -280,8 +288,8 @@ def main() -> None:
     from .export import export
 
     arguments = parser().parse_args()
-    checkpoint = train(arguments)
-    if not arguments.tiny:
+    checkpoint, finished = train(arguments)
+    if finished:
         folder = arguments.out / arguments.name
         worst = export(checkpoint, folder, arguments.name)
         print(f"{folder}: a model folder for the program (ONNX differs from PyTorch by {worst:.1e})")
