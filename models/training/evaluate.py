@@ -194,13 +194,19 @@ class Tally:
     def truths(self, group: str, class_: int) -> int:
         return self.content.get((group, class_), ([], [], 0))[2]
 
-    def curve(self, group: str, class_: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Score, precision and recall from the best score down."""
-        hit, score, truths = self.content[(group, class_)]
-        score, hit = np.concatenate(score), np.concatenate(hit)
+    def best_threshold(self, group: str) -> tuple[float, float, float]:
+        """The score with the best F1 over all classes of the group; precision and recall from there up."""
+        entries = [entry for (name, _), entry in self.content.items() if name == group and entry[2]]
+        score = np.concatenate([s for entry in entries for s in entry[1]])
+        hit = np.concatenate([h for entry in entries for h in entry[0]])
+        truths = sum(entry[2] for entry in entries)
         order = np.argsort(-score, kind="stable")
         hits = np.cumsum(hit[order])
-        return score[order], hits / np.arange(1, len(hits) + 1), hits / max(truths, 1)
+        if not len(hits):
+            return 1.0, 0.0, 0.0
+        precision, recall = hits / np.arange(1, len(hits) + 1), hits / truths
+        best = int(np.argmax(2 * precision * recall / np.maximum(precision + recall, 1e-9)))
+        return float(score[order][best]), float(precision[best]), float(recall[best])
 
 
 def measure(detect: Detect, pictures: list[Picture], group: Callable[[Picture], list[str]], only=None) -> Tally:
@@ -222,11 +228,15 @@ def measure(detect: Detect, pictures: list[Picture], group: Callable[[Picture], 
 
 
 def summary(tally: Tally, groups: list[str], least: int = 1) -> dict[str, dict[str, float]]:
-    """AP50 in percent by group: `all` is the mean over classes with at least `least` boxes."""
+    """AP50 in percent by group: `all` is the mean over classes with at least `least` boxes. Also the score
+    with the best F1, and precision and recall there: what a threshold should be chosen by (not on test)."""
     table = {}
     for name in groups:
         row = {CLASSES[c]: tally.ap(name, c) for c in range(len(CLASSES)) if tally.truths(name, c) >= least}
         table[name] = {"all": float(np.mean(list(row.values()))) if row else float("nan"), **row}
+        if row:
+            threshold, precision, recall = tally.best_threshold(name)
+            table[name] |= {"best score": threshold, "precision": 100 * precision, "recall": 100 * recall}
     return table
 
 
@@ -358,7 +368,7 @@ def main() -> None:
     for name, table in results.items():
         print(name)
         for row, values in table.items():
-            print(f"  {row:24}" + "  ".join(f"{k} {v:.1f}" for k, v in values.items()))
+            print(f"  {row:24}" + "  ".join(f"{k} {v:.{2 if k == 'best score' else 1}f}" for k, v in values.items()))
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -33,8 +33,8 @@ from .optimise import optimisers
 
 STAGES = (
     # share of the budget, batch, recipe
-    (0.60, 8, augment.Recipe(192, 320, single=0.5)),
-    (0.88, 8, augment.Recipe(256, 448, single=0.55)),
+    (0.70, 8, augment.Recipe(192, 320, single=0.5)),
+    (0.90, 8, augment.Recipe(256, 448, single=0.55)),
     (1.00, 8, augment.Recipe(*TARGET, single=0.85, damage=0.7)),
 )
 TINY_STAGES = ((0.5, 2, augment.Recipe(96, 160)), (1.0, 2, augment.Recipe(128, 192)))
