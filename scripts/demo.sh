@@ -93,7 +93,7 @@ draw_clip() {
 shopt -s nullglob extglob
 trained_model=$(first models/!(tiny)/model.yaml)
 trained_model=$(first ${trained_model:+"$(dirname "$trained_model")"} "$SHARED/data/models/yolox_nano_416.onnx")
-footage=$(first test-media/*.mp4 "$SHARED/data/footage/traffic/uk_motorway_720p.mp4")
+footage=$(first test-media/junction/clip.mp4)
 shopt -u nullglob extglob
 
 if [[ -n ${CLIP:-} ]]; then
@@ -104,11 +104,7 @@ elif [[ -n $footage && -n ${MODEL:-$trained_model} ]]; then
   CLIP=$footage
   say "clip: $CLIP"
 else
-  if [[ -z $footage ]]; then
-    say "no footage in test-media or $SHARED/data/footage, so the demo makes its own"
-  else
-    say "no trained model in models or $SHARED/data/models; the tiny one knows nothing of real streets"
-  fi
+  say "no footage in test-media or no trained model in models, so the demo draws a clip for the tiny model"
   draw_clip
   MODEL=${MODEL:-models/tiny}
 fi
@@ -158,6 +154,19 @@ fi
 
 quoted() { printf "'%s'" "${1//\'/\'\'}"; } # as a YAML string
 
+# What to look for: the junction's own gates, or a line and a zone across whatever the picture shows.
+if [[ ${CLIP:-} == test-media/junction/clip.mp4 ]]; then
+  scene=$(sed -n '/^    lines:/,$p' pipelines/junction.yaml)
+else
+  scene='    lines:
+      - {id: middle, from: [0.02, 0.62], to: [0.98, 0.62]}
+    zones:
+      - {id: road, polygon: [[0.05, 0.45], [0.95, 0.45], [0.95, 0.95], [0.05, 0.95]]}
+    rules:
+      - {id: crossings, type: line_crossing, line: middle}
+      - {id: stays, type: zone_dwell, zone: road, dwell: 3s}'
+fi
+
 PIPELINE=$DEMO/pipeline.yaml
 cat >"$PIPELINE" <<YAML
 # Written by scripts/demo.sh at every run. Points are [x, y] as shares of the picture, top left (0, 0).
@@ -172,13 +181,7 @@ models:
 cameras:
   - id: demo
     url: $(quoted "$URL")
-    lines:
-      - {id: middle, from: [0.02, 0.62], to: [0.98, 0.62]}
-    zones:
-      - {id: road, polygon: [[0.05, 0.45], [0.95, 0.45], [0.95, 0.95], [0.05, 0.95]]}
-    rules:
-      - {id: crossings, type: line_crossing, line: middle}
-      - {id: stays, type: zone_dwell, zone: road, dwell: 3s}
+$scene
 YAML
 "$VANTAGE" check "$PIPELINE" >&2 || fail "the pipeline file $PIPELINE is refused (see above)" \
   "if the model is the reason: set MODEL to another"
