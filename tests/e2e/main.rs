@@ -18,6 +18,7 @@ mod tls_door;
 mod bad_input;
 mod bench;
 mod cameras;
+mod city;
 mod live;
 mod program;
 mod replay;

@@ -1,0 +1,77 @@
+//! The product's own footage with its own detector: the shipped pipelines, held to the truth that came with the clips.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::program::run;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn pipeline(scenario: &str) -> PathBuf {
+    root().join("pipelines").join(scenario).with_extension("yaml")
+}
+
+fn replayed(scenario: &str) -> Vec<Value> {
+    run(&["replay", pipeline(scenario).to_str().unwrap()]).ok().lines()
+}
+
+/// Frames in which happenings of this kind began.
+fn starts(events: &[Value], kind: &str) -> Vec<u64> {
+    let began = events.iter().filter(|event| event["kind"] == kind && event["phase"] == "start");
+    began.map(|event| event["frame"].as_u64().unwrap()).collect()
+}
+
+/// The first and the last frame of the scenario's one happening; it may last to the end of the clip.
+fn truth(scenario: &str) -> (u64, u64) {
+    let text = std::fs::read_to_string(root().join("test-media").join(scenario).join("truth.json")).unwrap();
+    let truth: Value = serde_json::from_str(&text).unwrap();
+    let events = truth["events"].as_array().unwrap();
+    assert_eq!(events.len(), 1, "{scenario}");
+    let last = events[0]["end_frame"].as_u64().or(truth["frames"].as_u64());
+    (events[0]["onset_frame"].as_u64().unwrap(), last.unwrap())
+}
+
+#[test]
+fn every_shipped_pipeline_can_be_run() {
+    let mut checked = 0;
+    for entry in std::fs::read_dir(root().join("pipelines")).unwrap() {
+        let path = entry.unwrap().path();
+        // The commented example names a model that its reader brings.
+        let more = if path.ends_with("example.yaml") { vec!["--file-only"] } else { vec![] };
+        let said = run(&[vec!["check", path.to_str().unwrap()], more].concat());
+        assert!(said.status.success(), "{}: {}", path.display(), said.stderr);
+        checked += 1;
+    }
+    assert!(checked > 10, "{checked}");
+}
+
+#[test]
+fn the_wrong_way_rider_is_found_once() {
+    let (onset, end) = truth("wrong-way");
+    let found = starts(&replayed("wrong-way"), "wrong_way");
+    assert!(matches!(found[..], [frame] if (onset..=end).contains(&frame)), "{found:?}, true from {onset} to {end}");
+}
+
+#[test]
+fn the_stopped_lorry_is_found() {
+    let (onset, end) = truth("stopped-lorry");
+    let found = starts(&replayed("stopped-lorry"), "stopped_vehicle");
+    assert!(
+        !found.is_empty() && found.iter().all(|frame| (onset..=end).contains(frame)),
+        "{found:?}, true from {onset}"
+    );
+}
+
+#[test]
+fn nothing_happens_on_an_empty_road() {
+    let events = replayed("empty-road");
+    assert!(events.iter().all(|event| event["kind"] == "line_count"), "{events:?}");
+    assert!(!events.is_empty(), "the count of the whole clip");
+    for event in &events {
+        let counts = &event["explanation"]["measured"]["counts"];
+        assert_eq!(counts, &serde_json::json!({"forward": {}, "backward": {}}));
+    }
+}
