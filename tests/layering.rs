@@ -12,8 +12,13 @@ use std::process::Command;
 /// The longest source file, lines.
 const LONGEST: usize = 600;
 /// Crates that stay in some modules: name (or its beginning, with `*`), modules.
-const CONFINED: [(&str, &[&str]); 3] =
-    [("gstreamer*", &["source", "frame", "serve"]), ("ort", &["infer"]), ("rusqlite", &["store"])];
+const CONFINED: [(&str, &[&str]); 5] = [
+    ("gstreamer*", &["media", "source", "frame", "serve"]),
+    ("gio", &["source"]),
+    ("libc", &["base"]),
+    ("ort", &["infer"]),
+    ("rusqlite", &["store"]),
+];
 /// Where kinds live, and the type of a row of their table.
 const TABLES: [(&str, &str, &str); 3] =
     [("rule", "Kind", "Rule"), ("sink", "SinkKind", "Sink"), ("infer/family", "Family", "")];

@@ -1,5 +1,7 @@
 //! The codecs that are decoded and served.
 
+use gstreamer as gst;
+
 /// A video codec and its GStreamer elements, by factory name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Codec {
@@ -87,6 +89,13 @@ impl Codec {
         let known = CODECS.iter().find(|codec| codec.caps.contains(&name))?;
         let fits = known.versions.is_empty() || version.is_none_or(|version| known.versions.contains(&version));
         fits.then_some(known)
+    }
+
+    /// The codec of a demultiplexer's caps.
+    #[must_use]
+    pub fn of_structure(structure: &gst::StructureRef) -> Option<&'static Self> {
+        let version = ["mpegversion", "divxversion"].iter().find_map(|field| structure.get::<i32>(*field).ok());
+        Self::of_caps(structure.name(), version)
     }
 
     /// The codec of an RTP encoding name.

@@ -1,9 +1,10 @@
 //! What video files and streams are: containers, codecs, and the GStreamer elements that read and write each.
 //!
-//! Plain tables: a new container or codec is one row, for cameras, recordings and served clips alike.
+//! Tables: a new container or codec is one row, for cameras, recordings and served clips alike.
 
 pub mod codec;
 pub mod container;
+pub mod element;
 
 pub use self::codec::{CODECS, Codec};
 pub use self::container::Container;

@@ -9,8 +9,9 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 
-use super::codec::{self, require};
+use super::codec;
 use crate::base::{Error, ErrorKind, Result};
+use crate::media::element::{make, require};
 use crate::media::{CODECS, Codec, container};
 
 /// How long a file may take to give its first picture.
@@ -57,10 +58,11 @@ impl Clip {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let container = container::sniff(path)?;
-        ["filesrc", "appsink"].into_iter().chain(container.demuxer()).try_for_each(require)?;
+        require("appsink")?;
         let build = |error: glib::BoolError| Error::new(ErrorKind::Internal, format!("{name}: {error}")).source(error);
         let pipeline = gst::Pipeline::new();
-        let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(build)?;
+        let source = make("filesrc")?;
+        source.set_property("location", path);
         let sink = AppSink::builder().sync(false).max_buffers(8).build();
         pipeline.add_many([&source, sink.upcast_ref()]).map_err(build)?;
         let offer = Shared::default();
@@ -71,7 +73,7 @@ impl Clip {
             offer.lock().unwrap_or_else(PoisonError::into_inner).video = Some(codec);
         } else if let Some(demuxer) = container.demuxer() {
             // Not parsebin: stopped while it is still building itself, it can deadlock (seen with 1.22).
-            let demuxer = gst::ElementFactory::make(demuxer).build().map_err(build)?;
+            let demuxer = make(demuxer)?;
             pipeline.add(&demuxer).map_err(build)?;
             source.link(&demuxer).map_err(build)?;
             demuxer.connect_pad_added({
@@ -216,7 +218,7 @@ impl Drop for Clip {
 /// Links a new pad: the first video to the sink, anything else to nowhere.
 fn take(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, offer: &mut Offer) {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    let codec = codec::of(&caps).filter(|_| offer.video.is_none());
+    let codec = caps.structure(0).and_then(Codec::of_structure).filter(|_| offer.video.is_none());
     let linked = match codec {
         Some(codec) => video(pipeline, sink, pad, codec),
         None => {
@@ -231,11 +233,10 @@ fn take(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, offer: &mut Of
 }
 
 fn video(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, codec: &Codec) -> Result<()> {
-    require(codec.parser)?;
     let failed = |error: glib::BoolError| Error::new(ErrorKind::Internal, error.to_string());
-    let parser = gst::ElementFactory::make(codec.parser).build().map_err(failed)?;
-    let filter =
-        gst::ElementFactory::make("capsfilter").property("caps", codec::pictures(codec)).build().map_err(failed)?;
+    let parser = make(codec.parser)?;
+    let filter = make("capsfilter")?;
+    filter.set_property("caps", codec::pictures(codec));
     pipeline.add_many([&parser, &filter]).map_err(failed)?;
     gst::Element::link_many([&parser, &filter, sink.upcast_ref()]).map_err(failed)?;
     link(pad, &parser)?;
@@ -244,11 +245,9 @@ fn video(pipeline: &gst::Pipeline, sink: &AppSink, pad: &gst::Pad, codec: &Codec
 
 fn nowhere(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<()> {
     let failed = |error: glib::BoolError| Error::new(ErrorKind::Internal, error.to_string());
-    let sink = gst::ElementFactory::make("fakesink")
-        .property("sync", false)
-        .property("async", false)
-        .build()
-        .map_err(failed)?;
+    let sink = make("fakesink")?;
+    sink.set_property("sync", false);
+    sink.set_property("async", false);
     pipeline.add(&sink).map_err(failed)?;
     link(pad, &sink)?;
     sink.sync_state_with_parent().map_err(failed)

@@ -13,10 +13,10 @@ use gstreamer_rtsp_server::{
 };
 
 use super::clip::Clip;
-use super::codec::require;
 use super::{Login, LoginScheme, ServedClip, ServedSource, feed};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Codec;
+use crate::media::element::require;
 
 /// The role of a client that has not logged in.
 const ANYBODY: &str = "anybody";

@@ -22,21 +22,24 @@ use super::tap::Tap;
 use super::{Location, Settings, TlsTrust, Transport};
 use crate::base::{Error, ErrorKind, Result};
 use crate::frame::{Picture, PicturePool};
+use crate::media::element::{self, make};
 use crate::media::{CODECS, Codec, container};
 
 /// Every GStreamer element that a source may need, with its Debian package.
 pub fn elements() -> Vec<(&'static str, &'static str)> {
-    const BASE: &str = "gstreamer1.0-plugins-base";
-    const GOOD: &str = "gstreamer1.0-plugins-good";
-    const BAD: &str = "gstreamer1.0-plugins-bad";
-    const LIBAV: &str = "gstreamer1.0-libav";
-    let mut all = vec![("filesrc", "libgstreamer1.0-0"), ("appsink", BASE), ("tsdemux", BAD)];
-    let good = ["qtdemux", "matroskademux", "avidemux", "rtspsrc", "souphttpsrc", "multipartdemux"];
-    all.extend(good.map(|name| (name, GOOD)));
-    for codec in &CODECS {
-        all.extend([(codec.parser, BAD), (codec.decoder, LIBAV), (codec.depayloader, GOOD)]);
-    }
-    all
+    let plain = [
+        "filesrc",
+        "appsink",
+        "tsdemux",
+        "qtdemux",
+        "matroskademux",
+        "avidemux",
+        "rtspsrc",
+        "souphttpsrc",
+        "multipartdemux",
+    ];
+    let of_codecs = CODECS.iter().flat_map(|codec| [codec.parser, codec.decoder, codec.depayloader]);
+    plain.into_iter().chain(of_codecs).map(|name| (name, element::package(name).unwrap_or_default())).collect()
 }
 
 /// A graph, not yet started.
@@ -226,6 +229,7 @@ impl Graph {
                 decoder.set_property_from_str(property, value);
             }
         }
+        element::require("appsink")?;
         let sink = gst_app::AppSink::builder()
             .sync(false)
             .qos(false)
@@ -314,12 +318,11 @@ fn rtp_stream(caps: &gst::Caps) -> Offer {
 fn container_stream(caps: &gst::Caps) -> Offer {
     let structure = caps.structure(0);
     let encoding = structure.map_or_else(String::new, |s| s.name().to_string());
-    let version = ["mpegversion", "divxversion"].iter().find_map(|field| structure?.get::<i32>(*field).ok());
     let media = match encoding.split('/').next() {
         Some("image") => "video",
         first => first.unwrap_or_default(),
     };
-    Offer { media: media.to_owned(), codec: Codec::of_caps(&encoding, version), encoding }
+    Offer { media: media.to_owned(), codec: structure.and_then(Codec::of_structure), encoding }
 }
 
 /// The certificates of a PEM file, to vouch for a camera.
@@ -327,14 +330,6 @@ fn tls_database(path: &std::path::Path) -> Result<gio::TlsFileDatabase> {
     gio::TlsFileDatabase::new(path).map_err(|error| {
         Error::new(ErrorKind::Config, format!("{}: no certificates can be read from it: {error}", path.display()))
             .help("`tls: {ca_file: …}` names a PEM file; GStreamer's TLS comes with the package glib-networking")
-    })
-}
-
-fn make(name: &str) -> Result<gst::Element> {
-    gst::ElementFactory::make(name).build().map_err(|error| {
-        Error::new(ErrorKind::Missing, format!("the GStreamer element {name} is missing"))
-            .source(error)
-            .help("run `make setup`, or `vantage doctor` to see which package brings it")
     })
 }
 
