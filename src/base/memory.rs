@@ -4,8 +4,8 @@
 ///
 /// Loading a model takes several times its size for a moment. By default the first such block that is freed
 /// raises the limit above its own size, and from then on they stay with the process.
-const RETURNED_FROM: i32 = 256 << 10;
-/// Heaps beside the main one. By default each thread gets its own, with its own holes.
+const RETURNED_FROM: i32 = 512 << 10;
+/// Heaps for all threads together. By default each thread gets its own, with its own holes.
 const HEAPS: i32 = 1;
 
 /// Prefers a small process. To be called once, before threads start.

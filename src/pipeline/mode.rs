@@ -44,8 +44,7 @@ impl Mode {
     pub fn inlet(&self, workers: usize, max_batch: usize) -> InletOptions {
         InletOptions {
             capacity: self.queue.max(max_batch),
-            // A lone worker never waits for another's turn, so it needs no spare.
-            permits: workers * max_batch.max(1) + if workers > 1 { self.spare_permits } else { 0 },
+            permits: workers * max_batch.max(1) + self.spare_permits,
             when_full: self.when_full,
         }
     }
