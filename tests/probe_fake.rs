@@ -1,6 +1,8 @@
 //! The camera doctor against a fake camera: good ones, bad ones, and answers of real ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+#[path = "support/listener.rs"]
+mod listener;
 #[path = "support/rtsp_server.rs"]
 mod rtsp_server;
 

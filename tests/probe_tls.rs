@@ -1,6 +1,8 @@
 //! `rtsps`: certificates are checked, unless the operator says otherwise.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/listener.rs"]
+mod listener;
 #[path = "support/rtsp_server.rs"]
 mod rtsp_server;
 #[path = "support/servers.rs"]

@@ -6,6 +6,8 @@
 mod clips;
 #[path = "../support/http_camera.rs"]
 mod http_camera;
+#[path = "../support/listener.rs"]
+mod listener;
 #[path = "../support/rtsp_server.rs"]
 mod rtsp_server;
 #[path = "../support/servers.rs"]

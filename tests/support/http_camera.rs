@@ -3,12 +3,12 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::listener::{Connection, Listener};
 use crate::rtsp_server::{Gate, challenge};
 
 /// What is sent to whoever gets in.
@@ -28,10 +28,8 @@ pub enum Manner {
 
 /// A running camera.
 pub struct HttpCamera {
-    port: u16,
-    stop: Arc<AtomicBool>,
+    listener: Listener,
     requests: Arc<Mutex<Vec<String>>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Clone)]
@@ -46,49 +44,25 @@ impl HttpCamera {
     /// Shows `pictures` at 25 a second, on `port` (0: a free one).
     pub fn start(pictures: &Arc<Vec<Vec<u8>>>, manner: Manner, gate: Option<Gate>, port: u16) -> Self {
         let script = Script { pictures: Arc::clone(pictures), interval: Duration::from_millis(40), manner, gate };
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let thread = std::thread::spawn({
-            let (stop, requests) = (Arc::clone(&stop), Arc::clone(&requests));
-            move || {
-                let mut talks = Vec::new();
-                for socket in listener.incoming() {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let Ok(socket) = socket else { continue };
-                    let (script, stop, requests) = (script.clone(), Arc::clone(&stop), Arc::clone(&requests));
-                    talks.push(std::thread::spawn(move || talk(&socket, &script, &stop, &requests)));
-                }
-                talks.into_iter().for_each(|talk| drop(talk.join()));
-            }
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let listener = Listener::start(port, {
+            let requests = Arc::clone(&requests);
+            move |Connection { socket, stop, .. }| talk(&socket, &script, &stop, &requests)
         });
-        Self { port, stop, requests, thread: Some(thread) }
+        Self { listener, requests }
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/video.mjpg", self.port)
+        format!("http://127.0.0.1:{}/video.mjpg", self.port())
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.listener.port()
     }
 
     /// Request lines so far, of all connections.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
-    }
-}
-
-impl Drop for HttpCamera {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // Wakes the accept.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http_auth::{DigestClient, PasswordParams};
+
+use crate::listener::{Connection, Listener};
 
 /// Who gets in, and how it is asked for.
 #[derive(Debug, Clone)]
@@ -63,10 +64,8 @@ pub struct FakeCameraBuilder(Script);
 
 /// A running fake camera.
 pub struct FakeCamera {
-    port: u16,
-    stop: Arc<AtomicBool>,
+    listener: Listener,
     requests: Arc<Mutex<Vec<String>>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// A small H.264 description, complete but for a base.
@@ -95,27 +94,16 @@ impl FakeCamera {
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.listener.port()
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("rtsp://127.0.0.1:{}{path}", self.port)
+        format!("rtsp://127.0.0.1:{}{path}", self.port())
     }
 
     /// Request lines so far, of all connections.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
-    }
-}
-
-impl Drop for FakeCamera {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // Wakes the accept.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -168,37 +156,14 @@ impl FakeCameraBuilder {
     }
 
     pub fn start(self) -> FakeCamera {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let stop = Arc::new(AtomicBool::new(false));
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let thread = std::thread::Builder::new()
-            .name("fake-camera".to_owned())
-            .spawn({
-                let (stop, requests) = (Arc::clone(&stop), Arc::clone(&requests));
-                move || {
-                    let mut talks = Vec::new();
-                    for socket in listener.incoming() {
-                        if stop.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        let Ok(socket) = socket else { continue };
-                        let talk = Talk {
-                            script: self.0.clone(),
-                            port,
-                            socket,
-                            stop: Arc::clone(&stop),
-                            requests: Arc::clone(&requests),
-                        };
-                        talks.push(std::thread::Builder::new().name("fake-talk".to_owned()).spawn(move || talk.run()));
-                    }
-                    for talk in talks.into_iter().flatten() {
-                        let _ = talk.join();
-                    }
-                }
-            })
-            .unwrap();
-        FakeCamera { port, stop, requests, thread: Some(thread) }
+        let listener = Listener::start(0, {
+            let requests = Arc::clone(&requests);
+            move |Connection { socket, port, stop }| {
+                Talk { script: self.0.clone(), port, socket, stop, requests: Arc::clone(&requests) }.run();
+            }
+        });
+        FakeCamera { listener, requests }
     }
 }
 

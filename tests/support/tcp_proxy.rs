@@ -3,10 +3,12 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use crate::listener::{Connection, Listener};
 
 /// What a client said is remembered up to here.
 const MOST_REMEMBERED: usize = 1 << 20;
@@ -14,45 +16,35 @@ const MOST_REMEMBERED: usize = 1 << 20;
 #[derive(Default)]
 struct Shared {
     frozen: AtomicBool,
-    stop: AtomicBool,
     /// What clients said, all connections together.
     said: Mutex<Vec<u8>>,
 }
 
 /// A running proxy.
 pub struct TcpProxy {
-    port: u16,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
 impl TcpProxy {
     /// Forwards a free port to `port` of this machine.
     pub fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let own = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
-        std::thread::spawn({
+        let listener = Listener::start(0, {
             let shared = Arc::clone(&shared);
-            move || {
-                for client in listener.incoming() {
-                    if shared.stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let Ok(client) = client else { continue };
-                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                    for (from, to, remember) in [(&client, &server, true), (&server, &client, false)] {
-                        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                        let shared = Arc::clone(&shared);
-                        std::thread::spawn(move || forward(from, to, remember, &shared));
-                    }
-                }
+            move |Connection { socket: client, stop, .. }| {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };
+                std::thread::scope(|both| {
+                    both.spawn(|| forward(&client, &server, true, &shared, &stop));
+                    forward(&server, &client, false, &shared, &stop);
+                });
             }
         });
-        Self { port: own, shared }
+        Self { listener, shared }
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.listener.port()
     }
 
     /// Stops forwarding; connections stay open, and new ones are taken.
@@ -71,18 +63,10 @@ impl TcpProxy {
     }
 }
 
-impl Drop for TcpProxy {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Wakes the accept.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-    }
-}
-
-fn forward(mut from: TcpStream, mut to: TcpStream, remember: bool, shared: &Shared) {
+fn forward(mut from: &TcpStream, mut to: &TcpStream, remember: bool, shared: &Shared, stop: &AtomicBool) {
     let _ = from.set_read_timeout(Some(Duration::from_millis(50)));
     let mut bytes = [0; 16_384];
-    while !shared.stop.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) {
         if shared.frozen.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
             continue;
