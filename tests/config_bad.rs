@@ -140,6 +140,16 @@ fn cases() -> Vec<Case> {
         ("no direction", url("lanes: [{id: l, polygon: [[0,0],[1,0],[1,1]], direction: {from: [0,0], to: §[0,0]}}]"), &[("this direction has no length", "move `to`")]),
         ("lane without direction", url("lanes: [{§id: l, polygon: [[0,0],[1,0],[1,1]]}]"), &[("this lane lacks `direction`", "add")]),
         ("zone twice", url("zones:\n - {id: z, polygon: [[0,0],[1,0],[1,1]]}\n - {id: §z, polygon: [[0,0],[1,0],[1,1]]}"), &[("zone id \"z\" is used twice", "its own id")]),
+        // Calibration
+        ("calibration of nothing", url("calibration: {§error: 0.1}"), &[("neither `points` nor `homography`", "add `points:`")]),
+        ("three points", url("calibration: {points: §[{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}]}"), &[("at least 4 points, this one has 3", "far from each other")]),
+        ("points on a line", url("calibration: {points: §[{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.5, 0.9], metres: [5, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}]}"), &[("lie on one line", "quadrangle")]),
+        ("exchanged points", url("calibration: {points: §[{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, -40]}]}"), &[("the horizon runs between them", "exchanged")]),
+        ("one metre", url("calibration: {points: [{picture: [0, 0], metres: §[1]}]}"), &[("`metres` takes 2 numbers, this has 1", "")]),
+        ("two rows", url("calibration: {homography: §[[1, 0, 0], [0, 1, 0]]}"), &[("3 rows of 3 numbers", "")]),
+        ("flat homography", url("calibration: {homography: §[[1, 0, 0], [2, 0, 0], [0, 0, 1]]}"), &[("cannot be inverted", "")]),
+        ("calibration error", url("calibration: {error: §-1, points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, 40]}]}"), &[("`error` cannot be -1", "metres")]),
+        ("zone in the sky", url("zones: [{id: z, polygon: §[[0, 0], [1, 0], [1, 1]]}]\ncalibration: {points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.4, 0.4], metres: [0, 40]}, {picture: [0.6, 0.4], metres: [10, 40]}]}"), &[("the horizon of the calibration runs through zone \"z\"", "draw it lower")]),
         // Rules
         ("rule type", url("rules: [{id: r, type: §line_crosing, line: a}]"), &[("no rule of type \"line_crosing\"", "did you mean \"line_crossing\"?")]),
         ("rule line", url("lines: [{id: gate, from: [0,0], to: [1,1]}]\nrules: [{id: r, type: line_crossing, line: §gaet}]"), &[("no line \"gaet\"", "did you mean \"gate\"?")]),

@@ -59,6 +59,7 @@ cameras:
     analyse_fps: 12.5
     model: big
     track: {lost_for: 3s, high_score: 0.6, low_score: 0.2}
+    calibration: {homography: [[20, 0, -10], [0, -6, 12], [0, 1, 0.2]], error: 0.5}
     zones: [{id: z, polygon: [[0, 0], [1, 0], [1, 1]]}]
     lines: [{id: l, from: [0.1, 0.2], to: [0.3, 0.4]}]
     lanes: [{id: n, polygon: [[0, 0], [1, 0], [1, 1]], direction: {from: [0, 0], to: [0, 1]}}]

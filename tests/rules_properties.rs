@@ -212,6 +212,7 @@ proptest! {
             tripwires: BTreeMap::new(),
             zones: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            ground: None,
             labels: Labels::new(["person", "car"]),
             aspect: 2.0,
         };
@@ -299,9 +300,12 @@ fn state_is_bounded_even_when_the_tracker_never_ends_a_track() {
     for n in 0..4000u64 {
         // Each stays for a while, so that some dwell; new ones come all the time.
         let tracks: Vec<Track> = (n.saturating_sub(40)..=n).map(|id| track(id + 1, CAR, 0.5, 0.6)).collect();
-        for (rule, draft) in
-            rules.observe(&FrameView { at: MediaTime::from_seconds(n as f64 / 10.0), tracks: &tracks, scene: &scene })
-        {
+        for (rule, draft) in rules.observe(&FrameView {
+            at: MediaTime::from_seconds(n as f64 / 10.0),
+            capture: capture(MediaTime(0)),
+            tracks: &tracks,
+            scene: &scene,
+        }) {
             match draft.phase {
                 Phase::Start => assert!(started.insert((rule, draft.track))),
                 Phase::End => assert!(ended.insert((rule, draft.track))),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
+use super::ground;
 use super::login;
 use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
 use super::raw::{self, Camera, default};
@@ -39,6 +40,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let tls = tls(context, camera);
     let model = model(context, camera, mark, models);
     let names = scene::names(camera);
+    let ground = ground::compile(context, camera);
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
@@ -69,6 +71,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         analyse_fps,
         model,
         track,
+        ground,
         zones,
         lines,
         lanes,

@@ -13,6 +13,7 @@ mod camera;
 mod compile;
 mod diagnostic;
 mod diff;
+mod ground;
 mod hash;
 mod login;
 mod mask;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::address::Address;
 use crate::base::{CameraId, Timestamp};
-use crate::scene::{Polygon, Segment};
+use crate::scene::{Ground, Polygon, Segment};
 
 /// A whole pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,6 +161,8 @@ pub struct CameraPlan {
     pub model: String,
     /// How objects are followed.
     pub track: TrackPlan,
+    /// The ground plane, when the camera is calibrated.
+    pub ground: Option<Ground>,
     /// Zones in file order.
     pub zones: Vec<ZonePlan>,
     /// Lines in file order.

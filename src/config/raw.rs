@@ -170,6 +170,8 @@ table! {
         optional model: String = default::MODEL,
         /// How objects are followed.
         optional track: Track,
+        /// Where the picture lies on the ground, in metres: for speeds and distances.
+        optional calibration: Calibration,
         /// Areas that rules refer to.
         optional zones: Vec<Located<Zone>> = json!([]),
         /// Directed lines that rules refer to.
@@ -210,6 +212,28 @@ table! {
         optional high_score: f64 = default::HIGH_SCORE,
         /// Score from which a detection may continue a track, 0 to `high_score`.
         optional low_score: f64 = default::LOW_SCORE,
+    }
+}
+
+table! {
+    /// The ground plane: four points or more, or a homography.
+    Calibration ("`calibration`") {
+        /// Places known both in the picture and on the ground, 4 to 32, not on one line.
+        optional points: Vec<Located<GroundControl>>,
+        /// 3x3 matrix from [x, y, 1] in shares of the picture to metres, row by row; instead of `points`.
+        optional homography: Vec<Located<[f64; 3]>>,
+        /// Standard error of a place on the ground in metres, above 0 to 100.
+        optional error: f64 = crate::scene::Ground::DEFAULT_ERROR_M,
+    }
+}
+
+table! {
+    /// A place known both in the picture and on the ground.
+    GroundControl ("this point") {
+        /// Where it is in the picture.
+        required picture: Point,
+        /// Where it is on the ground: [x, y] in metres from an origin of your choice.
+        required metres: [f64; 2],
     }
 }
 

@@ -245,6 +245,21 @@ impl FromNode for Span {
     }
 }
 
+impl<const N: usize> FromNode for [f64; N] {
+    fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+        let numbers = Vec::<Located<f64>>::from_node(node, name, problems)?;
+        let count = match &node.value {
+            NodeValue::List(items) => items.len(),
+            _ => 0,
+        };
+        if count != N {
+            problems.error(node.mark, format!("`{name}` takes {N} numbers, this has {count}"), "write [number, …]");
+        }
+        let numbers: Vec<f64> = numbers.into_iter().map(|number| number.value).collect();
+        numbers.try_into().ok()
+    }
+}
+
 impl<T: FromNode> FromNode for Vec<Located<T>> {
     /// Bad items are reported and left out; a list of nothing but bad items is bad, not empty.
     fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {

@@ -53,6 +53,8 @@ pub struct SceneNames {
     pub lines: Vec<String>,
     /// Ids of the camera's lanes.
     pub lanes: Vec<String>,
+    /// Whether the camera has a ground-plane calibration.
+    pub calibrated: bool,
 }
 
 impl SceneNames {

@@ -195,7 +195,8 @@ impl Sampler {
 }
 
 fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
-    let (zones, lines, lanes, labels) = (plan.zones.clone(), plan.lines.clone(), plan.lanes.clone(), labels.clone());
+    let (zones, lines, lanes) = (plan.zones.clone(), plan.lines.clone(), plan.lanes.clone());
+    let (ground, labels) = (plan.ground.clone(), labels.clone());
     Box::new(move |aspect| Scene {
         tripwires: lines.iter().map(|l| (l.id.clone(), l.segment)).collect(),
         zones: zones.iter().map(|z| (z.id.clone(), z.polygon.clone())).collect(),
@@ -203,6 +204,7 @@ fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
             .iter()
             .filter_map(|l| Some((l.id.clone(), SceneLane::new(l.polygon.clone(), &l.direction, aspect)?)))
             .collect::<BTreeMap<_, _>>(),
+        ground: ground.clone(),
         labels: labels.clone(),
         aspect,
     })

@@ -26,6 +26,7 @@ fn rule_kind(kind: &'static rule::Kind) -> KindInfo {
                 tripwires: names.lines.iter().cloned().collect(),
                 zones: names.zones.iter().cloned().collect(),
                 lanes: names.lanes.iter().cloned().collect(),
+                calibrated: names.calibrated,
                 labels: None,
             };
             let errors = (kind.compile)(&Value::Object(params.clone()), &names).err().unwrap_or_default();

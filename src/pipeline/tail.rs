@@ -197,7 +197,12 @@ impl Chain {
         let mut watch = Stopwatch::start(&stages);
         let tracks = self.tracker.observe(frame.at, detections).to_vec();
         watch.lap(Stage::Track);
-        let drafts = self.rules.observe(&FrameView { at: frame.at, tracks: &tracks, scene: &self.scene });
+        let drafts = self.rules.observe(&FrameView {
+            at: frame.at,
+            capture: frame.capture,
+            tracks: &tracks,
+            scene: &self.scene,
+        });
         self.emit(drafts, moment, Some(frame));
         self.forget(moment);
         watch.lap(Stage::Rules);

@@ -50,6 +50,11 @@ impl<S> PerTrack<S> {
         self.states.values().map(|held| &held.state)
     }
 
+    /// All states with their tracks, in order of id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TrackId, &S)> {
+        self.states.iter().map(|(id, held)| (*id, &held.state))
+    }
+
     /// Takes out everything, in order of id.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = S> + use<S> {
         std::mem::take(&mut self.states).into_values().map(|held| held.state)

@@ -16,7 +16,7 @@ use super::params::{Check, Common, ParamError, params, read};
 use super::plane::{Anchor, Vec2};
 use super::scene::{Scene, SceneNames};
 use super::table::{Compiled, Kind};
-use super::{FrameView, Rule};
+use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
 use crate::scene::{NormPoint, Phase, Segment, Severity, Track};
 
@@ -193,6 +193,16 @@ impl Rule for LineCrossing {
 
     fn forget(&mut self, id: TrackId, _at: MediaTime, _out: &mut Vec<Draft>) {
         self.passages.remove(id);
+    }
+
+    fn margins(&self, _at: MediaTime, scene: &Scene, out: &mut Vec<Margin>) {
+        let wire = scene.tripwires.get(&self.params.line).and_then(|line| Wire::new(line, scene));
+        let Some(wire) = wire else { return };
+        for (id, passage) in self.passages.iter() {
+            let clear = f64::from(wire.offset(passage.last).abs());
+            out.push(Margin::at_least(Some(id), "passes_of_the_line", f64::from(passage.balance.abs()), 1.0));
+            out.push(Margin::at_least(Some(id), "clear_heights", clear, self.params.hysteresis));
+        }
     }
 
     fn held(&self) -> usize {

@@ -22,6 +22,7 @@ mod draft;
 mod held;
 mod line_count;
 mod line_crossing;
+mod margin;
 mod names;
 mod params;
 mod plane;
@@ -34,13 +35,14 @@ mod wrong_way;
 mod zone_dwell;
 
 pub use draft::Draft;
+pub use margin::{Bound, Margin};
 pub use names::nearest;
 pub use params::ParamError;
 pub use scene::{Lane, Scene, SceneNames};
 pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};
 
-use crate::base::{MediaTime, TrackId};
+use crate::base::{CaptureTime, MediaTime, TrackId};
 use crate::scene::Track;
 
 /// What a rule sees of one frame that the detector ran on.
@@ -48,6 +50,8 @@ use crate::scene::Track;
 pub struct FrameView<'a> {
     /// The frame's media time; later than that of every frame before.
     pub at: MediaTime,
+    /// When the picture was taken, for schedules; rules measure with `at` only.
+    pub capture: CaptureTime,
     /// The confirmed tracks, in order of id ([`RuleSet`] sees to it).
     pub tracks: &'a [Track],
     /// The drawn scene.
@@ -64,6 +68,8 @@ pub trait Rule: Send {
     fn end(&mut self, at: MediaTime, out: &mut Vec<Draft>);
     /// The tracker has ended the track: its id will not come back.
     fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>);
+    /// How far each track that it follows is from firing, as of the last frame (`vantage why-not`).
+    fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>);
     /// How many tracks it remembers at present, at most 1024.
     fn held(&self) -> usize;
 }

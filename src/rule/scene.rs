@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plane::Vec2;
-use crate::scene::{Labels, NormPoint, Polygon, Segment};
+use crate::scene::{Ground, Labels, NormPoint, Polygon, Segment};
 
 /// A carriageway lane: where it is and which way its traffic goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,8 @@ pub struct Scene {
     pub zones: BTreeMap<String, Polygon>,
     /// Lanes by name.
     pub lanes: BTreeMap<String, Lane>,
+    /// The ground plane; none when the camera is not calibrated.
+    pub ground: Option<Ground>,
     /// Class names of the camera's model.
     pub labels: Labels,
     /// Displayed width divided by displayed height. It makes distances (in picture heights) and
@@ -71,6 +73,8 @@ pub struct SceneNames {
     pub zones: BTreeSet<String>,
     /// Lanes.
     pub lanes: BTreeSet<String>,
+    /// Whether the camera has a ground-plane calibration.
+    pub calibrated: bool,
     /// The model's class names; none while the model is not known (a check without the model file).
     pub labels: Option<Labels>,
 }
@@ -81,6 +85,7 @@ impl From<&Scene> for SceneNames {
             tripwires: scene.tripwires.keys().cloned().collect(),
             zones: scene.zones.keys().cloned().collect(),
             lanes: scene.lanes.keys().cloned().collect(),
+            calibrated: scene.ground.is_some(),
             labels: Some(scene.labels.clone()),
         }
     }

@@ -17,7 +17,7 @@ use super::plane::Vec2;
 use super::scene::{Scene, SceneNames};
 use super::smooth::Recent;
 use super::table::{Compiled, Kind};
-use super::{FrameView, Rule};
+use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
 use crate::scene::{NormPoint, Phase, Polygon, Severity};
 
@@ -202,6 +202,24 @@ impl Rule for StoppedVehicle {
     fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
         if let Some(vehicle) = self.vehicles.remove(id) {
             self.close(&vehicle, at, EndReason::TrackEnded, out);
+        }
+    }
+
+    fn margins(&self, at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
+        let queued = self.vehicles.states().filter(|vehicle| vehicle.is_queued(at)).count();
+        for (id, vehicle) in self.vehicles.iter() {
+            let id = Some(id);
+            let stopped = at.since(vehicle.stand.since).as_secs_f64();
+            let least = self.params.stopped_for.duration().as_secs_f64();
+            out.push(Margin::at_least(id, "in_area", f64::from(u8::from(vehicle.stand.in_area)), 1.0));
+            out.push(Margin::at_least(id, "stopped_seconds", stopped, least));
+            let seen = f64::from(vehicle.stand.observations);
+            out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
+            if self.params.in_queue == InQueue::Suppress {
+                let others = queued - usize::from(vehicle.is_queued(at));
+                let most = f64::from(self.params.queue_min) - 1.0;
+                out.push(Margin::at_most(id, "others_standing", others as f64, most));
+            }
         }
     }
 

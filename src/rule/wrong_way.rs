@@ -15,9 +15,9 @@ use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::plane::Vec2;
-use super::scene::SceneNames;
+use super::scene::{Scene, SceneNames};
 use super::table::{Compiled, Kind};
-use super::{FrameView, Rule};
+use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
 use crate::scene::{NormBox, NormPoint, Phase, Severity, Track};
 
@@ -196,6 +196,25 @@ impl Rule for WrongWay {
     fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
         if let Some(vehicle) = self.vehicles.remove(id) {
             self.close(&vehicle, at, EndReason::TrackEnded, out);
+        }
+    }
+
+    fn margins(&self, _at: MediaTime, scene: &Scene, out: &mut Vec<Margin>) {
+        let Some(lane) = scene.lanes.get(&self.params.lane) else { return };
+        for (id, vehicle) in self.vehicles.iter() {
+            let far = self.params.far(&vehicle.sight.bbox);
+            let stretches = || vehicle.path.stretches(vehicle.sight.at, lane.direction());
+            // The shortest stretch that is long enough, else the longest there is.
+            let Some(stretch) = stretches().find(|s| s.net >= far).or_else(|| stretches().last()) else { continue };
+            let id = Some(id);
+            out.push(Margin::at_least(id, "distance_heights", f64::from(stretch.net), f64::from(far)));
+            out.push(Margin::at_least(id, "heading_off_degrees", degrees(stretch.cosine), self.params.angle));
+            let straight = f64::from(stretch.straightness);
+            out.push(Margin::at_least(id, "straightness", straight, self.params.straightness));
+            let seen = f64::from(stretch.observations);
+            out.push(Margin::at_least(id, "observations", seen, f64::from(self.params.observations)));
+            let least = self.params.duration.duration().as_secs_f64();
+            out.push(Margin::at_least(id, "seconds", stretch.lasted.as_secs_f64(), least));
         }
     }
 

@@ -14,9 +14,9 @@ use super::draft::{Draft, EndReason, Sight, Values, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, params, read};
 use super::plane::Anchor;
-use super::scene::SceneNames;
+use super::scene::{Scene, SceneNames};
 use super::table::{Compiled, Kind};
-use super::{FrameView, Rule};
+use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
 use crate::scene::{Phase, Severity, Track};
 
@@ -154,6 +154,14 @@ impl Rule for ZoneDwell {
         if let Some(stay) = self.stays.remove(id) {
             let mut report = Reporter { params: &self.params, common: &mut self.common, at, out };
             report.close(stay, EndReason::TrackEnded);
+        }
+    }
+
+    fn margins(&self, at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
+        for (id, stay) in self.stays.iter() {
+            let dwelt = stay.visit.as_ref().map_or(Duration::ZERO, |visit| at.since(visit.entered));
+            let least = self.params.dwell.duration().as_secs_f64();
+            out.push(Margin::at_least(Some(id), "dwelt_seconds", dwelt.as_secs_f64(), least));
         }
     }
 

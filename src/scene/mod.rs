@@ -5,12 +5,14 @@
 
 pub mod event;
 pub mod geometry;
+pub mod ground;
 pub mod labels;
 pub mod observation;
 pub mod outbox;
 
 pub use event::{Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
+pub use ground::{ControlPoint, Ground, GroundError, GroundPoint};
 pub use labels::{ClassId, Labels};
 pub use observation::{Detection, Observation, SkipReason, Track};
 pub use outbox::{Outbox, Position, Rejected, StoredEvent};

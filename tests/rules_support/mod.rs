@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use vantage::base::{MediaTime, TrackId};
+use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp, TrackId};
 use vantage::rule::{Draft, FrameView, Lane, RuleSet, Scene, SceneNames, find};
 use vantage::scene::{ClassId, Labels, NormBox, NormPoint, Phase, Polygon, Segment, Track};
 
@@ -32,9 +32,15 @@ pub fn scene() -> Scene {
         tripwires: [("gate".to_owned(), Segment { from: p(0.5, 0.9), to: p(0.5, 0.1) })].into(),
         zones: [("box".to_owned(), rectangle(0.3, 0.3, 0.7, 0.9))].into(),
         lanes: [("east".to_owned(), east.unwrap())].into(),
+        ground: None,
         labels: Labels::new(["person", "car", "motorcycle"]),
         aspect,
     }
+}
+
+/// The capture time of a recording without a date.
+pub fn capture(at: MediaTime) -> CaptureTime {
+    CaptureTime { utc: Timestamp(at.0), source: TimeSource::Epoch, error_ns: None }
 }
 
 /// One thing that happens to a rule, with its time in seconds.
@@ -123,7 +129,7 @@ pub fn play_at(shift: i64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -
                 for track in &mut tracks {
                     track.first_seen.0 += shift;
                 }
-                rules.observe(&FrameView { at: time(*t), tracks: &tracks, scene })
+                rules.observe(&FrameView { at: time(*t), capture: capture(time(*t)), tracks: &tracks, scene })
             }
             Step::Gap(from, to) => rules.gap(time(*from), time(*to)),
             Step::Forget(id, t) => rules.forget(TrackId(*id), time(*t)),
