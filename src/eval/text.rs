@@ -57,7 +57,9 @@ fn events(report: &EventReport) -> String {
             number(kind.f1),
         ]
     });
-    out.push_str(&table(head, rows));
+    if !report.kinds.is_empty() {
+        out.push_str(&table(head, rows));
+    }
     for row in report.incident_rows.iter().filter(|row| row.outcome == Found::Missed) {
         out.push_str(&format!("\n  missed  {} {} at {}", row.camera, row.kind, moment(row.onset_s)));
     }

@@ -169,13 +169,13 @@ fn of_alarm(case: &Scored, row: &AlarmRow) -> Wanted {
     if let Some(bbox) = alarm.and_then(|alarm| alarm.bbox) {
         overlays.push(Overlay { bbox, label: Some(row.rule.clone()), colour });
     }
-    let why = why.map(|why| format!("{why}. ")).unwrap_or_default();
+    let why = why.map(|why| format!(". But {why}.")).unwrap_or_default();
     Wanted {
         of,
         camera: case.camera.clone(),
         at_s: row.at_s,
         title: format!("{}, {} at {:.1} s", row.kind, row.camera, row.at_s),
-        detail: format!("{why}{}", row.summary),
+        detail: format!("{}{why}", row.summary),
         overlays,
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::eval::tracks::PixelBox;
 use crate::eval::truth::Incident;
 use crate::scene::NormBox;
 

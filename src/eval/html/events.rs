@@ -63,8 +63,7 @@ fn legend() -> String {
 fn timeline(report: &EventReport) -> String {
     let length = report.cameras.iter().map(|camera| camera.hours * 3600.0).fold(1.0, f64::max);
     let height = 30.0 + ROW * report.cameras.len() as f64;
-    let mut plot = Plot::new((WIDE, height), [NAMES, 4.0, 10.0, 26.0], (0.0, length), (0.0, 1.0));
-    let right = plot.x(length);
+    let mut plot = Plot::new((WIDE, height), [NAMES, 4.0, 18.0, 26.0], (0.0, length), (0.0, 1.0));
     for (row, camera) in (0_u32..).zip(&report.cameras) {
         let top = 4.0 + ROW * f64::from(row);
         let end = plot.x(camera.hours * 3600.0);
@@ -73,9 +72,6 @@ fn timeline(report: &EventReport) -> String {
             end - NAMES,
             ROW - 8.0
         ));
-        if end < right - 1.0 {
-            plot.text((end + 8.0, top + 26.0), "start", "", "end of footage");
-        }
         plot.text((NAMES - 14.0, top + 26.0), "end", "name", &shortened(&camera.name, 24));
         for incident in report.incident_rows.iter().filter(|i| i.camera == camera.name) {
             bar(&mut plot, incident, top + 5.0, camera.hours * 3600.0);
@@ -161,7 +157,7 @@ fn delays(report: &EventReport) -> String {
 fn kinds(rows: &[EventScores]) -> String {
     let mut out = String::from(
         "<table><tr><th></th><th class=n>told</th><th class=n>rate</th><th class=n>false</th><th class=n>repeats</th>\
-         <th class=n>median delay</th><th class=n>F1</th></tr>",
+         <th class=n title=\"median seconds from onset to alarm\">delay</th><th class=n>F1</th></tr>",
     );
     for row in rows {
         let tone = |wrong: bool| if wrong { "n bad strong" } else { "n" };

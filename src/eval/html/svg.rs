@@ -83,7 +83,7 @@ impl Plot {
                 bottom + 4.0
             );
             // The outer labels stay within the picture.
-            let anchor = if x > self.width - 24.0 { "end" } else { "middle" };
+            let anchor = if x > self.width - 16.0 { "end" } else { "middle" };
             self.text((x.min(self.width - 1.0), bottom + 17.0), anchor, "", &label(*tick));
         }
         if !title.is_empty() {
