@@ -7,6 +7,7 @@ mod bench;
 mod camera;
 mod check;
 mod doctor;
+mod eval;
 mod events;
 mod models;
 mod mot;
@@ -47,6 +48,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Measures throughput, latency, cost per stage and memory on a clip.
     Bench(bench::Arguments),
+    /// Scores events, counts and tracks against ground truth; text, JSON or a page.
+    Eval(eval::Arguments),
     /// Examines a camera: reach, login, codec, frame rate, keyframes, clock, loss; and what to do.
     Probe(probe::Arguments),
     /// Checks a pipeline file: every mistake at once, with its place and a suggestion.
@@ -97,6 +100,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Eval(arguments) => eval::run(arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Models(arguments) => models::run(arguments),

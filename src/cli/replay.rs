@@ -35,7 +35,8 @@ pub struct Arguments {
     report: bool,
 }
 
-fn clip(text: &str) -> std::result::Result<(String, PathBuf), String> {
+/// `CAMERA=FILE`.
+pub(super) fn clip(text: &str) -> std::result::Result<(String, PathBuf), String> {
     let (camera, file) = text.split_once('=').ok_or("write CAMERA=FILE")?;
     Ok((camera.to_owned(), PathBuf::from(file)))
 }
@@ -87,7 +88,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     }
 }
 
-fn progress_bar() -> ProgressBar {
+/// Frames and their rate, when a person watches.
+pub(super) fn progress_bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

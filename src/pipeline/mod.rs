@@ -21,6 +21,7 @@ pub mod latency;
 pub mod live;
 pub mod mode;
 pub mod output;
+pub mod pictures;
 pub mod registry;
 pub mod replay;
 pub mod tail;
