@@ -1,6 +1,6 @@
 //! A TCP listener for fake servers: one thread a connection, all of them gone when it is dropped.
-// Helpers panic as tests do.
-#![allow(clippy::unwrap_used)]
+// Each test binary uses its part; helpers panic as tests do.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
