@@ -24,7 +24,6 @@ mod read;
 mod registry;
 mod scene;
 mod schema;
-mod span;
 mod suggest;
 mod text;
 mod zero;
