@@ -6,6 +6,8 @@
 mod file_server;
 #[path = "support/listener.rs"]
 mod listener;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/servers.rs"]
 mod servers;
 mod store_support;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::clips::{self, ClipCodec, ClipSpec, Container};
+use crate::ports::free_port;
 use crate::program::{Running, camera, command, pipeline, run, street, street_clip, tiny, wait_for};
 use crate::rtsp_server::{FakeCamera, Gate, Manners};
-use crate::servers::free_port;
 
 fn bench(clip: &str) -> crate::program::Said {
     run(&["bench", clip, "--model", tiny().to_str().unwrap(), "--json"])

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use crate::ports::free_port;
+
 /// One connection.
 pub struct Connection {
     pub socket: TcpStream,
@@ -24,10 +26,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `port` of this machine (0: a free one), and hands each connection to `talk`.
+    /// Listens on `port` of this machine (0: a free one that stays free when this is gone), and hands each
+    /// connection to `talk`.
     pub fn start(port: u16, talk: impl Fn(Connection) + Clone + Send + 'static) -> Self {
+        let port = if port == 0 { free_port() } else { port };
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let accept = move || {
