@@ -413,7 +413,8 @@ fn vendors_answers_give_a_state_with_a_reason_and_disturb_nobody() {
     let file = site.pipeline(&listed);
     let mut program = Running::start(&file);
     site.wait_live("steady");
-    let frames = site.frames("steady");
+    let decoded = || camera(&site.address, "steady").unwrap()["accounting"]["frames"]["decoded"].as_u64().unwrap();
+    let before = decoded();
     let begun = Instant::now();
     for ((id, fake), (vendor, setup, _, control)) in cameras.iter().zip(VENDORS) {
         let (state, reason) = wait_for(&format!("a reason for {vendor}"), 40, || {
@@ -427,7 +428,8 @@ fn vendors_answers_give_a_state_with_a_reason_and_disturb_nobody() {
     }
     let report = camera(&site.address, "steady").unwrap();
     let expected = begun.elapsed().as_secs_f64() * 25.0;
-    assert!(site.frames("steady") as f64 > frames as f64 + expected * 0.5, "{report}");
+    // Decoded, not detected: how many of them a busy machine analyses is not what the others may disturb.
+    assert!(decoded() as f64 > before as f64 + expected * 0.5, "{report}");
     assert_eq!(report["status"]["runs"], 1, "{report}");
     assert!(program.stop() < Duration::from_secs(3));
     assert!(!program.log().contains(PASSWORD) && !program.log().contains("panicked"), "{}", program.log());
