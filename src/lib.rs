@@ -9,7 +9,7 @@
 //! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
 //! | 2 | [`config`], [`frame`] | the checked pipeline file; pictures, the ring, tensors, stills |
 //! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`store`], [`sink`], [`probe`], [`serve`], [`eval`] | the parts, which never use each other |
-//! | 4 | [`pipeline`] | the wiring: cameras, lanes, tails, reload, stop |
+//! | 4 | [`pipeline`], [`pull`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue |
 //! | 5 | [`ops`] | the HTTP port: metrics, health |
 //! | 6 | [`cli`] | commands |
 //!
@@ -25,6 +25,7 @@ pub mod media;
 pub mod ops;
 pub mod pipeline;
 pub mod probe;
+pub mod pull;
 pub mod rule;
 pub mod scene;
 pub mod serve;

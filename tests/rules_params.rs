@@ -49,7 +49,7 @@ fn every_mistake_is_told_at_once() {
         "interval: invalid type: integer `60`, expected a length of time with its unit, such as `1500ms`, `3s`, `5m` or `1h`",
         "line: there is no tripwire `gaet` (did you mean `gate`?)",
         "max_frame_step: 0s is too short: at least 1ms",
-        "min_track_age: `1 week` is no length of time: write a whole number and one of ms, s, m, h, such as `1500ms` or `2m`",
+        "min_track_age: `1 week` is no length of time: write a number and one of ms, s, m, h, d, such as `1500ms` or `2m`",
         "report: is empty: the rule would say nothing",
         "severity: unknown variant `loud`, expected one of `info`, `warning`, `alert`",
     ];

@@ -13,6 +13,7 @@ mod models;
 mod mot;
 mod plan;
 mod probe;
+mod pull;
 mod reload;
 mod replay;
 mod run;
@@ -54,7 +55,7 @@ enum Command {
     Probe(probe::Arguments),
     /// Checks a pipeline file: every mistake at once, with its place and a suggestion.
     Check(check::Arguments),
-    /// Lists, describes and tries models.
+    /// Lists, fetches, describes and tries models.
     Models(models::Arguments),
     /// Serves clips as RTSP cameras, for tests and demos.
     Camera(camera::Arguments),

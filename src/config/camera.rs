@@ -13,7 +13,7 @@ use super::read::{Field, Located, quoted};
 use super::scene;
 use super::suggest;
 use super::text::Mark;
-use crate::base::{CameraId, Timestamp};
+use crate::base::{CameraId, Span, Timestamp};
 
 type Models = Field<BTreeMap<String, Located<raw::Model>>>;
 
@@ -182,7 +182,7 @@ fn track(context: &mut Context<'_>, camera: &Camera) -> TrackPlan {
             low_score: default::LOW_SCORE as f32,
         };
     };
-    if let Some(zero) = track.lost_for.located().filter(|span| span.value.0.is_zero()) {
+    if let Some(zero) = track.lost_for.located().filter(|span| span.value == Span::ZERO) {
         context.problems.error(
             zero.mark,
             "`lost_for` cannot be zero",

@@ -16,9 +16,9 @@ use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
-use super::span::Span;
 use super::text::{Mark, SourceText};
 use super::{Loaded, params, suggest};
+use crate::base::Span;
 
 /// Everything that the parts of the compilation share.
 pub(super) struct Context<'a> {
@@ -287,14 +287,14 @@ impl Context<'_> {
 
     /// A duration with an upper bound.
     pub fn at_most(&mut self, field: &Field<Span>, name: &str, max: Duration, default: Duration) -> Duration {
-        if let Some(span) = field.located().filter(|span| span.value.0 > max) {
+        if let Some(span) = field.located().filter(|span| span.value.duration() > max) {
             self.problems.error(
                 span.mark,
                 format!("`{name}` is too long"),
                 format!("it is at most {}s", max.as_secs()),
             );
         }
-        field.get().map_or(default, |span| span.0)
+        field.get().map_or(default, |span| span.duration())
     }
 }
 

@@ -25,7 +25,6 @@ mod read;
 mod registry;
 mod scene;
 mod schema;
-mod span;
 mod suggest;
 mod text;
 mod zero;

@@ -12,8 +12,8 @@ use super::diagnostic::Problems;
 use super::node::{Entry, Node, NodeValue};
 use super::plan::{Matrix, Provider, Range, Rotation, Transport};
 use super::read::{Field, FromNode, Located, Table, choice, table};
-use super::span::Span;
 use super::text::Mark;
+use crate::base::Span;
 use crate::scene::NormPoint;
 
 /// The version of the document shape that this program reads.
@@ -324,18 +324,6 @@ impl JsonSchema for Point {
         json_schema!({
             "description": "[x, y] as shares of the displayed picture; (0, 0) is the top left corner.",
             "type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "minItems": 2, "maxItems": 2,
-        })
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Duration".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A number and a unit: ms, s, m, h or d.",
-            "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$", "examples": ["200ms", "3s"],
         })
     }
 }

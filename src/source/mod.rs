@@ -20,6 +20,7 @@ pub mod status;
 pub mod supervisor;
 mod tap;
 pub mod timeline;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use url::Url;
 pub use self::reach::Knocker;
 pub use self::status::{State, Status, StatusCell};
 pub use self::supervisor::{Supervisor, SupervisorParts};
+pub use self::tls::resume_no_sessions;
 use crate::base::{CameraId, Error, ErrorKind, Result, Secret, Timestamp, redact_url};
 pub use crate::config::{Credentials, TlsTrust, Transport};
 use crate::frame::{Frame, Matrix, Range, Rotation};
