@@ -12,6 +12,7 @@ use serde_json::Value;
 use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp, TrackId};
 use vantage::rule::{Draft, FrameView, Lane, RuleSet, Scene, SceneNames, find};
 use vantage::scene::{ClassId, Detection, Ground, GroundPoint, Labels, NormBox, NormPoint, Polygon, Segment, Track};
+use vantage::track::{Params, Tracker};
 
 /// The classes of the truths, in the order of the bundled model.
 pub const CLASSES: [&str; 6] = ["person", "bicycle", "car", "motorcycle", "bus", "truck"];
@@ -148,23 +149,47 @@ impl Oracle {
         })
     }
 
-    /// A set with one rule, `r`, for this scene.
-    pub fn rule(&self, kind: &str, params: &Value) -> RuleSet {
-        let compiled = (find(kind).unwrap().compile)(params, &SceneNames::from(&self.scene()));
-        let compiled = compiled.unwrap_or_else(|errors| panic!("{kind}: {errors:?}"));
-        RuleSet::new(vec![(Arc::from("r"), compiled.rule)])
+    /// Every frame as the program's own tracker sees it, when each edge of a box is off by `jitter` box heights
+    /// (standard deviation) and one box in twenty is missing. Seeded: the same every time.
+    pub fn tracked(&self, jitter: f32) -> impl Iterator<Item = (MediaTime, Vec<Track>)> + '_ {
+        let mut tracker = Tracker::new(Params::default(), self.scene().aspect);
+        let mut seed = 1_u64;
+        let mut share = move || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 40) as f32 / (1_u64 << 24) as f32
+        };
+        self.detections().map(move |(at, mut detections)| {
+            detections.retain(|_| share() > 0.05);
+            for Detection { bbox, .. } in &mut detections {
+                let mut off = || jitter * bbox.height() * ((0..12).map(|_| share()).sum::<f32>() - 6.0);
+                let [a, b, c, d] = [off(), off(), off(), off()];
+                *bbox = NormBox { x1: bbox.x1 + a, y1: bbox.y1 + b, x2: bbox.x2 + c, y2: bbox.y2 + d };
+            }
+            (at, tracker.observe(at, &detections).to_vec())
+        })
     }
 
     /// What a rule says of the whole clip with perfect tracks. Who is seen no more is forgotten, and the clip ends.
     pub fn play(&self, kind: &str, params: &Value) -> Vec<Draft> {
-        let (mut rules, scene) = (self.rule(kind, params), self.scene());
+        self.play_in(&self.scene(), kind, params, self.frames())
+    }
+
+    /// The same in a scene that was drawn otherwise, or with other tracks.
+    pub fn play_in(
+        &self,
+        scene: &Scene,
+        kind: &str,
+        params: &Value,
+        frames: impl Iterator<Item = (MediaTime, Vec<Track>)>,
+    ) -> Vec<Draft> {
+        let mut rules = rule_in(scene, kind, params);
         let mut last: BTreeMap<TrackId, MediaTime> = BTreeMap::new();
         let mut drafts = Vec::new();
         let mut now = MediaTime(0);
-        for (at, tracks) in self.frames() {
+        for (at, tracks) in frames {
             now = at;
             last.extend(tracks.iter().map(|track| (track.id, at)));
-            drafts.extend(rules.observe(&FrameView { at, capture: capture(at), tracks: &tracks, scene: &scene }));
+            drafts.extend(rules.observe(&FrameView { at, capture: capture(at), tracks: &tracks, scene }));
             let lost = |seen: &MediaTime| at.since(*seen).as_secs_f64() > LOST_SECONDS;
             let gone: Vec<TrackId> = last.iter().filter(|(_, seen)| lost(seen)).map(|(id, _)| *id).collect();
             for id in gone {
@@ -181,6 +206,13 @@ impl Oracle {
         let events = self.truth["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind);
         events.map(|event| (event["onset_s"].as_f64().unwrap(), event["object"].as_u64().map(TrackId))).collect()
     }
+}
+
+/// A set with one rule, `r`.
+pub fn rule_in(scene: &Scene, kind: &str, params: &Value) -> RuleSet {
+    let compiled = (find(kind).unwrap().compile)(params, &SceneNames::from(scene));
+    let compiled = compiled.unwrap_or_else(|errors| panic!("{kind}: {errors:?}"));
+    RuleSet::new(vec![(Arc::from("r"), compiled.rule)])
 }
 
 /// The capture time of a recording without a date.
