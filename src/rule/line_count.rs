@@ -18,7 +18,10 @@ use crate::scene::{Phase, Severity};
 type Counts = BTreeMap<String, u32>;
 
 /// Which way a tripwire was passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Direction {
     /// From the left of the arrow to its right.
     Forward,

@@ -79,7 +79,7 @@ fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Res
 
 /// Which side of the arrow, seen along it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Left,
     Right,
 }
@@ -256,7 +256,7 @@ impl Passage {
 }
 
 /// A tripwire on the screen, in picture heights.
-struct Wire<'a> {
+pub(super) struct Wire<'a> {
     scene: &'a Scene,
     from: Vec2,
     along: Vec2,
@@ -265,7 +265,7 @@ struct Wire<'a> {
 
 impl<'a> Wire<'a> {
     /// None for a line without length, which nothing can cross.
-    fn new(line: &Segment, scene: &'a Scene) -> Option<Self> {
+    pub(super) fn new(line: &Segment, scene: &'a Scene) -> Option<Self> {
         let from = scene.in_heights(line.from);
         let along = scene.in_heights(line.to) - from;
         let length = along.length();
@@ -273,13 +273,13 @@ impl<'a> Wire<'a> {
     }
 
     /// Signed distance from the line through the tripwire, positive to the right of the arrow, as [`Segment::side`].
-    fn offset(&self, p: NormPoint) -> f32 {
+    pub(super) fn offset(&self, p: NormPoint) -> f32 {
         self.along.cross(self.scene.in_heights(p) - self.from) / self.length
     }
 
     /// Towards which side, and where, the step from `a` to `b` passes the segment itself. A point on
     /// the line belongs to its right, so that a path made of steps passes once wherever its corners lie.
-    fn passed(&self, a: NormPoint, b: NormPoint) -> Option<(Side, NormPoint)> {
+    pub(super) fn passed(&self, a: NormPoint, b: NormPoint) -> Option<(Side, NormPoint)> {
         let (at_a, at_b) = (self.offset(a), self.offset(b));
         if (at_a >= 0.0) == (at_b >= 0.0) {
             return None;

@@ -18,19 +18,39 @@
 //! - A gap ends whatever is open and makes nothing: no crossing, no dwell, no stop.
 //! - State is per track, of bounded size, and goes with [`Rule::forget`].
 
+mod body;
+mod carriageway;
+mod collision;
+mod counter_flow;
+mod course;
+mod crowd;
 mod draft;
+mod encounter;
+mod flow_count;
 mod held;
+mod interval;
+mod level;
 mod line_count;
 mod line_crossing;
 mod margin;
+mod motorbike_flow;
 mod names;
+mod near_miss;
+mod occupancy;
 mod params;
+mod pavement;
+mod pedestrian_on_road;
 mod plane;
+mod red_light;
+mod roles;
 mod scene;
 mod set;
 mod smooth;
 mod stopped_vehicle;
 mod table;
+mod together;
+mod trace;
+mod traffic;
 mod wrong_way;
 mod zone_dwell;
 
@@ -43,7 +63,7 @@ pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};
 
 use crate::base::{CaptureTime, MediaTime, TrackId};
-use crate::scene::Track;
+use crate::scene::{SignalState, Track};
 
 /// What a rule sees of one frame that the detector ran on.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +76,8 @@ pub struct FrameView<'a> {
     pub tracks: &'a [Track],
     /// The drawn scene.
     pub scene: &'a Scene,
+    /// What the traffic signals showed then; empty without a feed.
+    pub signals: &'a [SignalState],
 }
 
 /// One rule at work on one camera.

@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::params::ParamError;
 use super::scene::SceneNames;
-use super::{Rule, line_crossing, stopped_vehicle, wrong_way, zone_dwell};
+use super::{
+    Rule, collision, crowd, line_crossing, motorbike_flow, near_miss, pedestrian_on_road, red_light, stopped_vehicle,
+    wrong_way, zone_dwell,
+};
 
 /// A rule ready to run, and its parameters with every default written out.
 pub struct Compiled {
@@ -29,7 +32,18 @@ pub struct Kind {
 }
 
 /// Every kind of rule, by name.
-pub const TABLE: &[Kind] = &[line_crossing::KIND, stopped_vehicle::KIND, wrong_way::KIND, zone_dwell::KIND];
+pub const TABLE: &[Kind] = &[
+    collision::KIND,
+    crowd::KIND,
+    line_crossing::KIND,
+    motorbike_flow::KIND,
+    near_miss::KIND,
+    pedestrian_on_road::KIND,
+    red_light::KIND,
+    stopped_vehicle::KIND,
+    wrong_way::KIND,
+    zone_dwell::KIND,
+];
 
 /// The kind of that name.
 #[must_use]
