@@ -119,7 +119,7 @@ fn a_queue_is_no_pile_up() {
 
 #[test]
 fn a_car_that_hits_a_standing_one_from_behind_is_found() {
-    let standing = ride(1, CAR, &[(0., 50., 20.), (15., 50., 20.)]);
+    let standing = ride(1, CAR, &[(0., 42., 20.), (1., 50., 20.), (15., 50., 20.)]);
     // 10 m/s until the bumpers touch at x = 45.6, then both pushed on by half a metre.
     let hits = ride(2, CAR, &[(0., 5.6, 20.), (4., 45.6, 20.), (4.2, 46.2, 20.), (15., 46.2, 20.)]);
     let drafts = run_with(&json!({}), &[standing, hits]);
@@ -141,13 +141,13 @@ fn a_car_that_hits_a_standing_one_from_behind_is_found() {
 #[test]
 fn a_loss_of_speed_that_no_brakes_explain_is_found_beside_another() {
     // The nominal footprints stay half a metre apart; 12 m/s are gone in a tenth of a second.
-    let standing = ride(1, CAR, &[(0., 50., 20.), (15., 50., 20.)]);
+    let standing = ride(1, CAR, &[(0., 42., 20.), (1., 50., 20.), (15., 50., 20.)]);
     let hits = ride(2, CAR, &[(0., -2.9, 20.), (4., 45.1, 20.), (15., 45.1, 20.)]);
     let drafts = run_with(&json!({}), &[standing.clone(), hits.clone()]);
     assert_eq!(story(&drafts), "start update");
     assert_eq!(drafts[0].measured["cue"], json!("loss_of_speed"));
     // Ten metres apart it has another cause.
-    let far = ride(1, CAR, &[(0., 60., 20.), (15., 60., 20.)]);
+    let far = ride(1, CAR, &[(0., 52., 20.), (1., 60., 20.), (15., 60., 20.)]);
     assert_eq!(run(&[far, hits]), "");
 }
 

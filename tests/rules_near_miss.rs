@@ -199,19 +199,19 @@ fn every_threshold_bears() {
 
 #[test]
 fn without_a_calibration_it_goes_by_box_heights() {
-    // Cars 0.1 high, so a height is 15 m; 0.5 heights/s are 7.5 m/s each.
+    // Cars 0.1 high, so a height is 15 m; 0.2 heights/s are 3 m/s each, and 21 m are between them.
     let toward = |until: f64| {
-        let a = drive(1, &[(0.0, 0.2, 0.6), (until, 0.2 + 0.25 * until as f32, 0.6)], 10.0);
-        let b = drive(2, &[(0.0, 0.9, 0.6), (until, 0.9 - 0.25 * until as f32, 0.6)], 10.0);
+        let a = drive(1, &[(0.0, 0.2, 0.6), (until, 0.2 + 0.1 * until as f32, 0.6)], 10.0);
+        let b = drive(2, &[(0.0, 0.9, 0.6), (until, 0.9 - 0.1 * until as f32, 0.6)], 10.0);
         let mut steps = frames(&[a, b]);
         steps.extend((1..=30u8).map(|n| Step::Frame(until + f64::from(n) / 10.0, Vec::new())));
         play("near_miss", &json!({}), &steps)
     };
-    let drafts = toward(1.2);
+    let drafts = toward(3.2);
     assert_eq!(story(&drafts), "start end(cleared)");
     assert_eq!(drafts[0].measured["plane"], json!("picture"));
-    assert!((measured(&drafts[1], "closing_metres_per_second") - 15.0).abs() < 0.2);
-    assert_eq!(story(&toward(0.4)), "", "far away yet");
+    assert!((measured(&drafts[1], "closing_metres_per_second") - 6.0).abs() < 0.2);
+    assert_eq!(story(&toward(1.5)), "", "far away yet");
 }
 
 #[test]

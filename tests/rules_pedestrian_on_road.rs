@@ -129,7 +129,7 @@ fn a_person_found_again_is_the_same_one() {
     let drafts = again(1.0, 0.13);
     assert_eq!(story(&drafts), "start end(stream_ended)");
     assert_eq!((drafts[1].track, drafts[1].measured["present_track"].clone()), (Some(TrackId(1)), json!(2)));
-    assert_eq!(story(&again(1.0, 0.28)), "start start end(track_ended) end(stream_ended)", "too far away");
+    assert_eq!(story(&again(1.0, 0.26)), "start start end(track_ended) end(stream_ended)", "too far away");
     assert_eq!(story(&again(7.0, 0.13)), "start end(track_ended) start end(stream_ended)", "too late");
     // The new track begins while the tracker still hopes for the old one.
     let mut steps = frames(&[
@@ -247,7 +247,8 @@ fn people_on_the_crossings_of_the_junction_raise_nothing() {
                 oracle.frames().map(|(at, tracks)| Step::Frame(at.0 as f64 * 1e-9, tracks)).collect();
             play_at(0, &mut rules, &scene, &steps)
         };
-        assert_eq!(story(&play(&["crossing-e", "crossing-n", "crossing-s"])), "", "{clip}");
+        let told = play(&["crossing-e", "crossing-n", "crossing-s"]);
+        assert_eq!(story(&told), "", "{clip}: {told:#?}");
         // The same people on a road without crossings: the test could fail.
         let starts = play(&[]).iter().filter(|draft| draft.phase == Phase::Start).count();
         assert!(starts >= 2, "{clip}: {starts}");

@@ -8,7 +8,7 @@
 //! *Real-Time Collision Detection*, 2005, 5.5.8), so they are exact for constant velocity.
 
 use super::roles::Role;
-use super::scene::Scene;
+use super::scene::{Lane, Scene};
 use crate::base::MediaTime;
 use crate::scene::{Ground, NormBox, NormPoint};
 
@@ -154,7 +154,11 @@ pub(super) struct Stance {
     pub(super) place: Flat,
     /// Unit vector on the plane that points away from the camera.
     away: Flat,
+    /// The lane's direction there, for somebody whose own heading is not known.
+    along: Option<Flat>,
     unit_metres: f64,
+    /// How high the box is, metres.
+    pub(super) height_metres: f64,
     /// Half the box's width and its height, picture heights; only for the picture's plane.
     half_width: f64,
     height: f64,
@@ -179,22 +183,34 @@ impl Stance {
             return Some(Self {
                 place: Flat::new(f64::from(anchor.x), f64::from(anchor.y)),
                 away: Flat::new(0.0, -1.0),
+                along: None,
                 unit_metres: role.size().height / height,
+                height_metres: height,
                 half_width,
                 height,
                 on_ground: false,
             });
         };
-        let up = up(ground, bbox.anchor())?;
+        let [[x_by_x, x_by_y], [y_by_x, y_by_y]] = ground.jacobian(bbox.anchor())?;
+        // Metres on the ground for one picture height upwards, and to the right.
+        let (up, right) = (Flat::new(-x_by_y, -y_by_y), Flat::new(x_by_x, y_by_x).times(1.0 / f64::from(scene.aspect)));
         let place = ground.metres(bbox.anchor())?;
+        let lane = || scene.lanes.values().find(|lane| lane.polygon.contains(bbox.anchor()));
         (up.length() * JITTER * height <= TOO_FUZZY_METRES).then_some(Self {
             place: Flat::new(place.x, place.y),
             away: up.unit()?,
+            along: lane().and_then(|lane| lane_on_ground(lane, bbox.anchor(), scene)),
             unit_metres: 1.0,
+            height_metres: height * right.length(),
             half_width,
             height,
             on_ground: true,
         })
+    }
+
+    /// Whether the plane is the ground.
+    pub(super) fn is_on_ground(&self) -> bool {
+        self.on_ground
     }
 
     pub(super) fn unit_metres(&self) -> f64 {
@@ -211,21 +227,22 @@ impl Stance {
             return Footprint { centre, axis: Flat::new(1.0, 0.0), half_length: self.half_width, half_width: half };
         }
         let size = role.size();
-        let (half_length, half_width) = match heading {
-            Some(_) => (size.length / 2.0, size.width / 2.0),
-            // It may stand any way round.
-            None => ((size.length + size.width) / 4.0, (size.length + size.width) / 4.0),
-        };
-        let axis = heading.unwrap_or(self.away);
+        let heading = heading.or(self.along);
+        // It may stand any way round: so much room it takes at least.
+        let half_length = heading.map_or(size.width, |_| size.length) / 2.0;
+        let (half_width, axis) = (size.width / 2.0, heading.unwrap_or(self.away));
         let fitted = Footprint { centre: place, axis, half_length, half_width };
         Footprint { centre: place.plus(self.away.times(fitted.half_along(self.away))), ..fitted }
     }
 }
 
-/// Metres on the ground for one picture height upwards.
-fn up(ground: &Ground, p: NormPoint) -> Option<Flat> {
-    let [[_, x], [_, y]] = ground.jacobian(p)?;
-    Some(Flat::new(-x, -y))
+/// A lane's direction on the ground near a picture point; none without a calibration.
+pub(super) fn lane_on_ground(lane: &Lane, near: NormPoint, scene: &Scene) -> Option<Flat> {
+    let ground: &Ground = scene.ground.as_ref()?;
+    let [[x_by_x, x_by_y], [y_by_x, y_by_y]] = ground.jacobian(near)?;
+    let direction = lane.direction();
+    let (x, y) = (f64::from(direction.x / scene.aspect), f64::from(direction.y));
+    Flat::new(x_by_x * x + x_by_y * y, y_by_x * x + y_by_y * y).unit()
 }
 
 #[cfg(test)]

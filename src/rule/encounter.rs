@@ -19,6 +19,8 @@ pub(super) struct Encounter {
     pub(super) ttc_seconds: f64,
     pub(super) approach_speed: f64,
     pub(super) approach_error: f64,
+    /// One follows the other, or one of them stands.
+    pub(super) is_following: bool,
     pub(super) bodies: (Body, Body),
 }
 
@@ -35,6 +37,17 @@ impl Encounter {
     }
 }
 
+/// Whether the one draws up behind the other, or to somebody who stands: drivers brake hard and late then.
+fn is_following(a: &Body, b: &Body) -> bool {
+    const STANDS: f64 = 1.0;
+    const SAME_WAY_COSINE: f64 = 0.866;
+    if a.speed() < STANDS || b.speed() < STANDS {
+        return true;
+    }
+    let headings = a.velocity.unit().zip(b.velocity.unit());
+    headings.is_some_and(|(a, b)| a.dot(b) > SAME_WAY_COSINE)
+}
+
 /// The encounter of two road users seen in the same frame; none when they miss each other.
 pub(super) fn encounter(a: &Trace, b: &Trace) -> Option<Encounter> {
     let (a, b) = (a.now()?, b.now()?);
@@ -43,6 +56,7 @@ pub(super) fn encounter(a: &Trace, b: &Trace) -> Option<Encounter> {
         ttc_seconds: approach.ttc_seconds?,
         approach_speed: approach.closing_speed,
         approach_error: approach.closing_error,
+        is_following: is_following(a, b),
         bodies: (*a, *b),
     })
 }
@@ -104,4 +118,4 @@ fn left_for(late: &Trace, early: &Trace, within: Duration) -> Option<Crossed> {
 }
 
 /// Between two steps of a path.
-const STEP: Duration = Duration::from_millis(200);
+const STEP: Duration = Duration::from_millis(150);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::body::{Flat, lane_on_ground};
 use super::counter_flow::CounterFlow;
 use super::course::Course;
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
@@ -394,14 +395,16 @@ impl Vehicle {
     }
 }
 
-/// How long the lane is on the ground, along its direction.
+/// How long the lane is on the ground, along its direction in its middle.
 fn length_metres(lane: &Lane, scene: &Scene) -> Option<f64> {
-    let ground = scene.ground.as_ref()?;
-    let corners = lane.polygon.corners();
-    let along = |p: &NormPoint| f64::from(scene.in_heights(*p).dot(lane.direction()));
-    let from = corners.iter().min_by(|a, b| along(a).total_cmp(&along(b)))?;
-    let to = corners.iter().max_by(|a, b| along(a).total_cmp(&along(b)))?;
-    Some(ground.metres(*from)?.distance(ground.metres(*to)?))
+    let (ground, corners) = (scene.ground.as_ref()?, lane.polygon.corners());
+    let count = corners.len() as f32;
+    let sum = corners.iter().fold(NormPoint::default(), |sum, p| NormPoint::new(sum.x + p.x, sum.y + p.y));
+    let direction = lane_on_ground(lane, NormPoint::new(sum.x / count, sum.y / count), scene)?;
+    let along = corners.iter().map(|p| ground.metres(*p).map(|at| Flat::new(at.x, at.y).dot(direction)));
+    let along = along.collect::<Option<Vec<f64>>>()?;
+    let (first, last) = (along.iter().copied().reduce(f64::min)?, along.iter().copied().reduce(f64::max)?);
+    Some(last - first)
 }
 
 fn pavement_draft(

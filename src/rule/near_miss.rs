@@ -25,6 +25,8 @@ const NAME: &str = "near_miss";
 
 /// A pair that is in conflict no longer for so long has got past each other.
 const SETTLE: Duration = Duration::from_millis(1500);
+/// How much harder whoever follows must brake before it is a conflict.
+const FOLLOWING: f64 = 2.0;
 /// Pairs in conflict at once; beyond it the one seen longest ago goes first.
 const MAX_PAIRS: usize = 256;
 
@@ -76,6 +78,13 @@ fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Res
     check.at_most("ttc", params.ttc, Span::from_secs(10));
     check.at_most("pet", params.pet, Span::from_secs(3));
     check.finish()
+}
+
+impl Params {
+    /// Whoever draws up behind another, or to somebody who stands, brakes harder as a matter of course.
+    fn least_braking(&self, met: &Encounter) -> f64 {
+        if met.is_following { FOLLOWING * self.braking } else { self.braking }
+    }
 }
 
 /// Two tracks, the smaller id first.
@@ -149,7 +158,8 @@ impl Rule for NearMiss {
                 out.push(Margin::at_most(id, "ttc_seconds", nearest.ttc_seconds, ttc));
                 out.push(Margin::at_least(id, "closing_metres_per_second", nearest.sure_closing(), self.params.closing_speed));
                 let braking = nearest.braking();
-                out.push(Margin::at_least(id, "braking_metres_per_second_squared", braking, self.params.braking));
+                let least = self.params.least_braking(&nearest);
+                out.push(Margin::at_least(id, "braking_metres_per_second_squared", braking, least));
             }
             let crossings = others().filter_map(|(_, other)| crossed(trace, other, self.params.pet.duration()));
             if let Some(shortest) = crossings.map(|crossed| crossed.pet_seconds).min_by(f64::total_cmp) {
@@ -179,7 +189,7 @@ impl NearMiss {
             let conflict = encounter(a, b).filter(|met| {
                 met.ttc_seconds <= ttc
                     && met.sure_closing() >= self.params.closing_speed
-                    && met.braking() >= self.params.braking
+                    && met.braking() >= self.params.least_braking(met)
             });
             let crossed = crossed(a, b, self.params.pet.duration())
                 .filter(|crossed| crossed.slower_metres_per_second >= self.params.closing_speed);
@@ -204,7 +214,8 @@ impl NearMiss {
 
     fn report(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
         for (key, pair) in &mut self.pairs {
-            let proved = pair.told.is_none() && pair.last == frame.at && pair.hits >= self.params.observations;
+            let is_enough = pair.hits >= self.params.observations || pair.pet.is_some();
+            let proved = pair.told.is_none() && pair.last == frame.at && is_enough;
             let old_enough = |id: TrackId| {
                 frame.tracks.iter().find(|track| track.id == id).is_some_and(|t| self.common.old_enough(t, frame.at))
             };

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::base::MediaTime;
 
 /// Places within this time of the newest make the velocity.
-const WINDOW: Duration = Duration::from_millis(800);
+const WINDOW: Duration = Duration::from_millis(700);
 /// They must span this, and be so many.
 const MIN_SPAN: Duration = Duration::from_millis(300);
 const MIN_PLACES: usize = 4;
@@ -23,8 +23,14 @@ const FRESH: Duration = Duration::from_millis(250);
 const MOVES: f64 = 1.0;
 /// What was passed is remembered so long, in steps.
 const PATH_LENGTH: Duration = Duration::from_secs(4);
-const PATH_STEP: Duration = Duration::from_millis(150);
-const PATH_CAPACITY: usize = 28;
+const PATH_STEP: Duration = Duration::from_millis(100);
+const PATH_CAPACITY: usize = 42;
+/// Within [`STEADY`] the height of a box, in metres where it stands, changes by no more than this factor. More, and
+/// something hides its lower edge or no longer does: the place jumps, the object does not.
+const STEADY: Duration = Duration::from_secs(1);
+const STEADY_ON_GROUND: f64 = 1.18;
+/// In picture heights, which grow as it comes near.
+const STEADY_IN_PICTURE: f64 = 1.4;
 
 /// See the module.
 #[derive(Debug)]
@@ -34,6 +40,7 @@ pub(super) struct Trace {
     /// When it was first seen by the rule.
     pub(super) since: MediaTime,
     places: VecDeque<(MediaTime, Flat)>,
+    heights: VecDeque<(MediaTime, f64)>,
     stance: Option<Stance>,
     heading: Option<Flat>,
     path: VecDeque<Body>,
@@ -47,6 +54,7 @@ impl Trace {
             role,
             since: sight.at,
             places: VecDeque::new(),
+            heights: VecDeque::new(),
             stance: None,
             heading: None,
             path: VecDeque::new(),
@@ -58,6 +66,9 @@ impl Trace {
     pub(super) fn push(&mut self, sight: Sight, role: Role, scene: &Scene) {
         (self.sight, self.role) = (sight, role);
         if let Some(stance) = Stance::of(&sight.bbox, role, scene) {
+            if !self.is_steady(sight.at, &stance) {
+                self.places.clear();
+            }
             if self.places.back().is_none_or(|(last, _)| sight.at.since(*last) >= SPACING) {
                 if self.places.len() >= CAPACITY {
                     self.places.pop_front();
@@ -85,6 +96,20 @@ impl Trace {
         while self.path.front().is_some_and(|first| sight.at.since(first.at) > PATH_LENGTH) {
             self.path.pop_front();
         }
+    }
+
+    /// Takes in the height, and says whether the lower edge of the box can be trusted.
+    fn is_steady(&mut self, at: MediaTime, stance: &Stance) -> bool {
+        if self.heights.back().is_none_or(|(last, _)| at.since(*last) >= SPACING) {
+            self.heights.push_back((at, stance.height_metres));
+        }
+        while self.heights.front().is_some_and(|(first, _)| at.since(*first) > STEADY) {
+            self.heights.pop_front();
+        }
+        let heights = || self.heights.iter().map(|(_, height)| *height).chain([stance.height_metres]);
+        let (least, most) = (heights().fold(f64::INFINITY, f64::min), heights().fold(0.0, f64::max));
+        let factor = if stance.is_on_ground() { STEADY_ON_GROUND } else { STEADY_IN_PICTURE };
+        most <= least * factor
     }
 
     /// The road user in the frame of its last sight; none while too little is known.
