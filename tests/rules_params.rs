@@ -108,7 +108,7 @@ fn the_mistakes_of_each_rule() {
             vec![
                 "pet: 4s is too long: at most 3s",
                 "ttc: 11s is too long: at most 10s",
-                "zone: there is no zone `bx` (there are `box`)",
+                "zone: there is no zone `bx` (did you mean `box`?)",
             ],
         ),
         ("collision", json!({ "stop_within": "2m" }), vec!["stop_within: 2m is too long: at most 1m"]),

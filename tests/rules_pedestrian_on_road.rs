@@ -236,12 +236,14 @@ fn people_on_the_crossings_of_the_junction_raise_nothing() {
             scene.zones.insert(name.to_owned(), Polygon::new(corners.to_vec()).unwrap());
         };
         draw("road-ew", [(-15.5, -7.4), (-15.5, 7.4), (40.0, 7.4), (40.0, -7.4)]);
-        draw("road-ns", [(-6.6, -16.6), (-6.6, 16.6), (6.6, 16.6), (6.6, -16.6)]);
+        // Not where the pavements of the main road go on across the side road: people of the clip walk straight on.
+        draw("road-n", [(-6.6, 12.5), (-6.6, 16.6), (6.6, 16.6), (6.6, 12.5)]);
+        draw("road-s", [(-6.6, -12.5), (-6.6, -16.6), (6.6, -16.6), (6.6, -12.5)]);
         draw("crossing-e", [(12.6, -7.4), (12.6, 7.4), (15.8, 7.4), (15.8, -7.4)]);
         draw("crossing-n", [(-6.6, 13.4), (-6.6, 16.6), (6.6, 16.6), (6.6, 13.4)]);
         draw("crossing-s", [(-6.6, -13.4), (-6.6, -16.6), (6.6, -16.6), (6.6, -13.4)]);
         let play = |crossings: &[&str]| -> Vec<Draft> {
-            let params = json!({ "zones": ["road-ew", "road-ns"], "crossings": crossings });
+            let params = json!({ "zones": ["road-ew", "road-n", "road-s"], "crossings": crossings });
             let mut rules = rule_in(&scene, "pedestrian_on_road", &params);
             let steps: Vec<Step> =
                 oracle.frames().map(|(at, tracks)| Step::Frame(at.0 as f64 * 1e-9, tracks)).collect();

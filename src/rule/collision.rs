@@ -27,6 +27,8 @@ const NAME: &str = "collision";
 
 /// How long after contact its jolt may show: the velocity is an average over the window.
 const JOLT_WITHIN: Duration = Duration::from_secs(1);
+/// What a road user did for so long before the impact is what it did before it.
+const BEFORE: Duration = Duration::from_secs(1);
 /// How near another must be when brakes do not explain a loss of speed, metres.
 const BESIDE_METRES: f64 = 1.0;
 /// Slower than this is standing; faster than twice this is moving again. Metres per second.
@@ -235,7 +237,7 @@ impl Collision {
         let closing_speed = met.map_or(0.0, |met| met.approach_speed.max(0.0));
         let side = |trace: &Trace| Side {
             sight: trace.sight,
-            speed_before: trace.path().map(Body::speed).fold(0.0, f64::max),
+            speed_before: trace.path().filter(|b| at.since(b.at) <= BEFORE).map(Body::speed).fold(0.0, f64::max),
             stands_since: None,
             alive: true,
         };

@@ -136,13 +136,14 @@ impl Trace {
         })
     }
 
-    /// Place and velocity now by least squares over the window, with the standard error that the residuals tell.
+    /// The newest place, and the velocity by least squares over the window with the standard error that the residuals tell.
     fn estimate(&self, at: MediaTime) -> Option<Body> {
         let (first, last) = (self.places.front()?, self.places.back()?);
         let known = self.places.len() >= MIN_PLACES && last.0.since(first.0) >= MIN_SPAN && at.since(last.0) <= FRESH;
         let stance = self.stance.as_ref().filter(|_| known)?;
         let line = Line::fit(self.places.iter())?;
-        let footprint = stance.footprint(line.at(at), self.role, self.heading);
+        // The newest place, not the line's end: that runs on when the road user no longer does.
+        let footprint = stance.footprint(last.1, self.role, self.heading);
         let unit_metres = stance.unit_metres();
         Some(Body { at, footprint, velocity: line.slope, velocity_error: line.slope_error, unit_metres })
     }
@@ -161,7 +162,6 @@ pub(super) struct Jolt {
 struct Line {
     origin: MediaTime,
     mean_time: f64,
-    mean: Flat,
     slope: Flat,
     /// Standard error of the slope, one axis.
     slope_error: f64,
@@ -185,11 +185,7 @@ impl Line {
         });
         // Two axes, two parameters each.
         let slope_error = (squares.sum::<f64>() / (2.0 * count - 4.0) / spread).sqrt();
-        (count >= 3.0 && spread > 0.0).then_some(Self { origin, mean_time, mean, slope, slope_error })
-    }
-
-    fn at(&self, at: MediaTime) -> Flat {
-        self.mean.plus(self.slope.times(at.seconds_since(self.origin) - self.mean_time))
+        (count >= 3.0 && spread > 0.0).then_some(Self { origin, mean_time, slope, slope_error })
     }
 
     fn mean_seconds_to(&self, later: &Self) -> f64 {
