@@ -70,6 +70,13 @@ impl Footprint {
         !self.axes(other).into_iter().any(apart)
     }
 
+    /// The part of it that is surely covered when every edge is uncertain by `by`.
+    fn inner(&self, by: f64) -> Self {
+        const LEAST: f64 = 0.05;
+        let less = |half: f64| (half - by).max(half.min(LEAST));
+        Self { half_length: less(self.half_length), half_width: less(self.half_width), ..*self }
+    }
+
     fn axes(&self, other: &Self) -> [Flat; 4] {
         [self.axis, self.axis.across(), other.axis, other.axis.across()]
     }
@@ -95,11 +102,16 @@ impl Body {
     }
 }
 
+/// By how much an edge of a footprint may be off: usual sizes, boxes partly hidden.
+const UNCERTAIN_METRES: f64 = 0.25;
+
 /// How two bodies move against each other, in metres and seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Approach {
     /// Time to contact at constant velocity (Hayward 1972); 0 when they overlap; none when they miss each other.
     pub(super) ttc_seconds: Option<f64>,
+    /// Whether they would touch even if each were [`UNCERTAIN_METRES`] smaller all round.
+    pub(super) is_sure: bool,
     /// Rate at which their centres come nearer; negative when they part.
     pub(super) closing_speed: f64,
     /// Standard error of that.
@@ -113,8 +125,10 @@ impl Approach {
         let (between, velocity) = (b.footprint.centre.minus(a.footprint.centre), b.velocity.minus(a.velocity));
         let closing = between.unit().map_or(0.0, |direction| -velocity.dot(direction));
         let error = (a.velocity_error * a.velocity_error + b.velocity_error * b.velocity_error).sqrt();
+        let inner = |body: &Body| body.footprint.inner(UNCERTAIN_METRES / metres);
         Some(Self {
             ttc_seconds: contact(&a.footprint, &b.footprint, velocity),
+            is_sure: contact(&inner(a), &inner(b), velocity).is_some(),
             closing_speed: closing * metres,
             closing_error: error * metres,
         })
@@ -273,6 +287,8 @@ mod tests {
         // Past each other with 1 m between: never. With 0.1 m of overlap: contact.
         assert_eq!(ttc(&body(0.0, 0.0, 10.0, 0.0), &body(20.0, 3.0, -10.0, 0.0)), None);
         assert_eq!(ttc(&body(0.0, 0.0, 10.0, 0.0), &body(20.0, 1.9, -10.0, 0.0)), Some(0.8));
+        let sure = |y: f64| Approach::of(&body(0.0, 0.0, 10.0, 0.0), &body(20.0, y, -10.0, 0.0)).unwrap().is_sure;
+        assert!(sure(1.4) && !sure(1.6));
         // Crossing at right angles: the second's front is at the first's side after 1 s, and so is the first.
         let crossing = ttc(&body(-13.0, 0.0, 10.0, 0.0), &body(0.0, -13.0, 0.0, 10.0)).unwrap();
         assert!((crossing - 1.0).abs() < 1e-9, "{crossing}");

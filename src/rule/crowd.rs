@@ -81,7 +81,7 @@ fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Res
     check.zone("zone", &params.zone);
     check.people(&params.classes);
     if params.density.is_some() {
-        check.calibrated("density");
+        check.in_metres("density");
     }
     check.at_least("crowded_for", params.crowded_for, Span::from_secs(1));
     check.at_least("update_every", params.update_every, Span::from_secs(1));

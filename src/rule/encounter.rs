@@ -17,6 +17,8 @@ use crate::base::MediaTime;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encounter {
     pub(super) ttc_seconds: f64,
+    /// Whether they meet though their edges are uncertain.
+    pub(super) is_sure: bool,
     pub(super) approach_speed: f64,
     pub(super) approach_error: f64,
     /// One follows the other, or one of them stands.
@@ -54,6 +56,7 @@ pub(super) fn encounter(a: &Trace, b: &Trace) -> Option<Encounter> {
     let approach = Approach::of(a, b)?;
     Some(Encounter {
         ttc_seconds: approach.ttc_seconds?,
+        is_sure: approach.is_sure,
         approach_speed: approach.closing_speed,
         approach_error: approach.closing_error,
         is_following: is_following(a, b),

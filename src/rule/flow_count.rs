@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::draft::{Values, number, values};
-use super::occupancy::Covered;
+use super::cover::Covered;
 
 /// Projected area of the standard car, square metres (Chandra and Sikdar; see `docs/rules/motorbike_flow.md`).
 const CAR_SQUARE_METRES: f64 = 5.39;
@@ -50,6 +50,11 @@ impl FlowCount {
         self.share += covered.share * time;
         self.square_metres = covered.square_metres.map(|area| self.square_metres.unwrap_or(0.0) + area * time);
         self.most_share = self.most_share.max(covered.share);
+    }
+
+    /// Whether nothing crossed the line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.crossed.is_empty()
     }
 
     fn mean(&self, sum: f64) -> f64 {

@@ -18,10 +18,7 @@ use crate::scene::{Phase, Severity};
 type Counts = BTreeMap<String, u32>;
 
 /// Which way a tripwire was passed.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Direction {
     /// From the left of the arrow to its right.
     Forward,

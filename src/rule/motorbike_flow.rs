@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::body::{Flat, lane_on_ground};
 use super::counter_flow::CounterFlow;
 use super::course::Course;
+use super::cover::Grid;
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::flow_count::FlowCount;
 use super::held::PerTrack;
-use super::interval::{Interval, Intervals};
+use super::interval::{Closed, Intervals};
 use super::line_crossing::Wire;
-use super::occupancy::Grid;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::pavement::{Pavement, Step};
 use super::roles::Role;
@@ -84,7 +84,6 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
         count: FlowCount::default(),
         drawn: None,
         counter: CounterFlow::new(params.counter_window.duration(), params.counter_riders, params.counter_share),
-        told: 0,
         params,
     };
     Ok(Compiled { rule: Box::new(rule), params: values })
@@ -147,8 +146,6 @@ struct MotorbikeFlow {
     /// The lane in this shape of picture.
     drawn: Option<Drawn>,
     counter: CounterFlow,
-    /// Intervals reported.
-    told: u32,
 }
 
 impl Rule for MotorbikeFlow {
@@ -160,9 +157,9 @@ impl Rule for MotorbikeFlow {
             let grid = Grid::new(&lane.polygon, frame.scene);
             self.drawn = Some(Drawn { aspect: frame.scene.aspect, grid, kilometres });
         }
-        let (watched, ended) = self.intervals.advance(at);
-        if let Some(interval) = ended {
-            self.tell_interval(&interval, out);
+        let watched = self.intervals.step(at);
+        for closed in self.intervals.advance(at) {
+            self.tell_interval(&closed, out);
         }
         for track in frame.tracks.iter().filter(|track| track.observed) {
             if self.common.takes(track.class, &frame.scene.labels) {
@@ -317,27 +314,25 @@ impl MotorbikeFlow {
         Draft { kind, phase, track: None, ordinal, class: None, bbox: None, severity, summary, thresholds, measured, at }
     }
 
-    fn tell_interval(&mut self, interval: &Interval, out: &mut Vec<Draft>) {
+    fn tell_interval(&mut self, closed: &Closed, out: &mut Vec<Draft>) {
         let kilometres = self.drawn.as_ref().and_then(|drawn| drawn.kilometres);
         let count = std::mem::take(&mut self.count);
-        let observed = interval.observed;
+        let observed = closed.observed;
         let mut measured = count.measured(observed, kilometres, self.params.line.is_some());
-        measured.insert("interval_seconds".to_owned(), seconds(interval.to.since(interval.from)));
-        measured.insert("observed_seconds".to_owned(), seconds(observed));
+        closed.tell(&mut measured);
         out.push(Draft {
             kind: NAME,
             phase: Phase::Instant,
             track: None,
-            ordinal: self.told,
+            ordinal: closed.ordinal,
             class: None,
             bbox: None,
             severity: Severity::Info,
             summary: format!("{}: {}", self.params.lane, count.in_words(observed, self.params.line.is_some())),
             thresholds: self.interval_thresholds(),
             measured,
-            at: interval.to,
+            at: closed.at,
         });
-        self.told = self.told.saturating_add(1);
     }
 
     fn interval_thresholds(&self) -> Values {
@@ -361,8 +356,8 @@ impl MotorbikeFlow {
             out.push(self.counter_draft(Phase::End, at, Some(reason)));
         }
         self.counter.reset();
-        if let Some(interval) = self.intervals.interrupt(at) {
-            self.tell_interval(&interval, out);
+        if let Some(closed) = self.intervals.interrupt(at, !self.count.is_empty()) {
+            self.tell_interval(&closed, out);
         }
     }
 

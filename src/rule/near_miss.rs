@@ -195,6 +195,7 @@ impl NearMiss {
             }
             let conflict = encounter(a, b).filter(|met| {
                 met.ttc_seconds <= ttc
+                    && met.is_sure
                     && met.sure_closing() >= self.params.least_closing(met)
                     && met.braking() >= self.params.least_braking(met)
             });

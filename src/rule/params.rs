@@ -246,7 +246,7 @@ impl<'a> Check<'a> {
     }
 
     /// Refuses a parameter that is in metres when nobody knows where the ground is.
-    pub(super) fn calibrated(&mut self, param: &str) {
+    pub(super) fn in_metres(&mut self, param: &str) {
         if !self.names.calibrated {
             let help = "add `calibration:` to the camera, or leave this parameter out".to_owned();
             self.fail(param, "needs a camera with a calibration".to_owned(), Some(help));

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::draft::{Draft, Sight, number, seconds, values};
 use super::held::PerTrack;
-use super::line_count::Direction;
 use super::line_crossing::{Side, Wire};
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::scene::{Scene, SceneNames};
@@ -29,6 +29,16 @@ pub(super) const KIND: Kind = Kind {
     derived_schema: || schemars::schema_for!(Params).to_value(),
 };
 
+/// Which way over the line is forbidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Way {
+    /// From the left of the arrow to its right.
+    Forward,
+    /// From the right of the arrow to its left.
+    Backward,
+}
+
 params! {
     /// Parameters of `red_light`.
     struct Params with Severity::Alert;
@@ -37,7 +47,7 @@ params! {
     /// The signal's name in the feed.
     signal: String = String::new(),
     /// Which way over the line the signal forbids: `forward` is from the left of its arrow to the right.
-    direction: Direction = Direction::Forward,
+    direction: Way = Way::Forward,
     /// How long the signal has been red before passing counts.
     grace: Span = Span::from_millis(500),
     /// A signal that its feed has not told for longer is unknown.
@@ -224,7 +234,7 @@ impl RedLight {
             thresholds: values([
                 ("line", Value::from(line.as_str())),
                 ("signal", self.params.signal.as_str().into()),
-                ("direction", self.params.direction.as_str().into()),
+                ("direction", serde_json::to_value(self.params.direction).unwrap_or_default()),
                 ("grace_seconds", seconds(self.params.grace.duration())),
                 ("stale_after_seconds", seconds(self.params.stale_after.duration())),
                 ("confirm_after_seconds", seconds(self.params.confirm_after.duration())),
@@ -248,8 +258,8 @@ impl Params {
     /// How far beyond the line, in picture heights; negative before it.
     fn past(&self, wire: &Wire<'_>, anchor: NormPoint) -> f32 {
         match self.direction {
-            Direction::Forward => wire.offset(anchor),
-            Direction::Backward => -wire.offset(anchor),
+            Way::Forward => wire.offset(anchor),
+            Way::Backward => -wire.offset(anchor),
         }
     }
 }
@@ -258,8 +268,8 @@ impl Vehicle {
     fn step(&mut self, sight: Sight, wire: &Wire<'_>, params: &Params, heard: Option<Heard>, old_enough: bool) {
         let before = std::mem::replace(&mut self.sight, sight);
         let forbidden = match params.direction {
-            Direction::Forward => Side::Right,
-            Direction::Backward => Side::Left,
+            Way::Forward => Side::Right,
+            Way::Backward => Side::Left,
         };
         match wire.passed(before.bbox.anchor(), sight.bbox.anchor()) {
             Some((towards, point)) if towards == forbidden && self.was_before => {

@@ -9,16 +9,15 @@ RULES = {
     "junction": ("counts at the gates of a junction. The rule `turning_movement` does not exist yet: each gate counts by itself; truth.json has the movements.", "{lines}"),
     "junction-night": ("the same counts by night.", "{lines}"),
     "junction-rain": ("the same counts in rain.", "{lines}"),
-    "near-miss": ("a near miss in the junction. The rule `near_miss` does not exist yet: the gates are counted; truth.json has the moment, the gap and the post-encroachment time.", "{lines}"),
+    "near-miss": ("a near miss in the junction; truth.json has the moment, the gap and the post-encroachment time.", "{conflicts}{crossing}{lines}"),
     "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks. The rule `camera_unfit` does not exist yet: the gates are counted, and what they count "
                       "while the camera is unfit is wrong.", "{lines}"),
     "stopped-lorry": ("a lorry that stops on a running lane.", "{stopped}{lines}"),
     "stopped-lorry-queue": ("a lorry that stops on a running lane, beside a queue at the red light that must not fire.", "{stopped}{lines}"),
     "wrong-way": ("a motorbike against the direction of its lane.", "{wrong}{lines}"),
-    "pedestrian": ("a pedestrian on the carriageway. The rule `pedestrian_on_road` does not exist yet; `zone_dwell` for persons is the nearest.",
-                   "      - id: person-on-carriageway\n        type: zone_dwell                # nearest to pedestrian_on_road\n        zone: carriageway\n        dwell: 2s\n        classes: [person]\n        severity: alert\n"),
+    "pedestrian": ("a pedestrian on the carriageway.", "{pedestrian}"),
     "empty-road": ("an empty road: none of these rules may fire.",
-                   "{stopped}{wrong}{lines}      - id: somebody-on-carriageway\n        type: zone_dwell\n        zone: carriageway\n        dwell: 2s\n"),
+                   "{stopped}{wrong}{pedestrian}{conflicts}{lines}      - id: somebody-on-carriageway\n        type: zone_dwell\n        zone: carriageway\n        dwell: 2s\n"),
     "illegal-parking": ("a car parks where stopping is forbidden. The rule `illegal_parking` does not exist yet; `zone_dwell` for vehicles is the nearest.",
                         "      - id: parked-in-no-stopping\n        type: zone_dwell                # nearest to illegal_parking\n        zone: no-stopping\n        dwell: 10s\n"
                         "        classes: [car, bus, truck, motorcycle]\n        severity: warning\n"),
@@ -26,7 +25,51 @@ RULES = {
                    "      - id: standing-westbound\n        type: stopped_vehicle           # nearest to congestion\n        lane: westbound\n        stopped_for: 8s\n        in_queue: report\n        cooldown: 30s                   # one report for the queue, not one a vehicle\n        severity: warning\n"),
 }
 STOPPED = "".join(f"      - id: stopped-{lane}\n        type: stopped_vehicle\n        lane: {lane}\n        stopped_for: 8s                 # the default\n" for lane in ("eastbound", "westbound"))
+PEDESTRIAN = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [carriageway]\n"
+CONFLICTS = "      - id: near-miss\n        type: near_miss\n      - id: collision\n        type: collision\n"
+# The side road's mouths and the crossings over them and over the east leg, on the ground (`street`).
+CROSSING = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [main-road, north-mouth, south-mouth]\n        crossings: [east-crossing, north-crossing, south-crossing]\n"
+JUNCTION = {"main-road": (-15.5, -7.4, 40.0, 7.4), "north-mouth": (-6.6, 12.5, 6.6, 16.6), "south-mouth": (-6.6, -16.6, 6.6, -12.5),
+            "east-crossing": (12.6, -7.4, 15.8, 7.4), "north-crossing": (-6.6, 13.4, 6.6, 16.6), "south-crossing": (-6.6, -16.6, 6.6, -13.4)}
 WRONG = "".join(f"      - id: wrong-way-{lane}\n        type: wrong_way\n        lane: {lane}\n" for lane in ("eastbound", "westbound"))
+
+
+def _ground(t, points):
+    """Ground in metres to pixels of the clip, not cut by the picture's edge."""
+    (a, b, c), (d, e, f), (g, h, i) = t["camera"]["ground_to_image"]
+    return [((a * x + b * y + c) / (g * x + h * y + i), (d * x + e * y + f) / (g * x + h * y + i)) for x, y in points]
+
+
+def _within(points, w, h):
+    """The part of a polygon that lies within the picture (Sutherland and Hodgman)."""
+    for axis, bound, sign in ((0, 0, 1), (0, w, -1), (1, 0, 1), (1, h, -1)):
+        kept = []
+        for a, b in zip(points, points[1:] + points[:1]):
+            da, db = sign * (a[axis] - bound), sign * (b[axis] - bound)
+            if da >= 0:
+                kept.append(a)
+            if (da >= 0) != (db >= 0):
+                kept.append(tuple(p + (q - p) * da / (da - db) for p, q in zip(a, b)))
+        points = kept
+    return points
+
+
+def _junction_zones(t):
+    """The carriageway and the crossings of the junction as far as the picture shows them."""
+    corners = lambda x0, y0, x1, y1: [(x0, y0), (x0, y1), (x1, y1), (x1, y0)]
+    return [{"id": name, "polygon": _within(_ground(t, corners(*box)), t["width"], t["height"])} for name, box in JUNCTION.items()]
+
+
+def _calibration(t):
+    """Five control points, spread over the ground that the picture shows."""
+    (a, b, c), (d, e, f), (g, h, i) = t["camera"]["image_to_ground"]
+    out = ["", "    calibration:                        # places on the road in the picture and in metres (x east, y north)", "      error: 0.05", "      points:"]
+    top = {"junction": 0.38}.get(t["scenario"].split("-")[0], 0.36)
+    for x, y in ((0.15, top), (0.75, top), (0.5, 0.6), (0.05, 0.95), (0.95, 0.95)):
+        px, py = x * t["width"], y * t["height"]
+        k = g * px + h * py + i
+        out.append(f"        - {{picture: [{x:.4f}, {y:.4f}], metres: [{(a * px + b * py + c) / k:.3f}, {(d * px + e * py + f) / k:.3f}]}}")
+    return out
 
 
 def _pts(points, w, h):
@@ -37,16 +80,20 @@ def text(name, t):
     w, h = t["width"], t["height"]
     what, rules = RULES[name]
     lines = "".join(f"      - id: {q['id']}-crossed\n        type: line_crossing\n        line: {q['id']}\n" for q in t["lines"])
-    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG)
+    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG, pedestrian=PEDESTRIAN, conflicts=CONFLICTS, crossing=CROSSING)
+    zones = t["zones"] + (_junction_zones(t) if "main-road" in rules else [])
     out = [f"# {name}: {what[0].upper() + what[1:]}",
            f"# Footage and truth: test-media/{name}. Written by `test-media/make.py pipelines`; zones, lanes and lines are the truth's.", "",
            "version: 1", "", "store:", f"  path: ../.vantage/{name}", "", "models:", "  default:", f"    path: {MODEL}               # folder with model.yaml, or an .onnx file", "",
            "sinks:", "  - id: log", "    type: jsonl                         # one JSON object a line", f"    path: ../.vantage/{name}.jsonl", "", "cameras:", f"  - id: {name}",
            f"    url: ../test-media/{name}/clip.mp4", "    starts_at: 2026-01-05T08:00:00+07:00   # the clip carries no time of its own"]
+    if "near_miss" in rules:
+        out += _calibration(t)
     # Unused shapes are left out, so that the file says only what is in force.
-    if t["zones"] and any(f"zone: {z['id']}\n" in rules for z in t["zones"]):
+    used = [z for z in zones if f"zone: {z['id']}\n" in rules or any(f"{a}{z['id']}{b}" in rules for a in "[ " for b in ",]")]
+    if used:
         out += ["", "    zones:"]
-        for z in t["zones"]:
+        for z in used:
             out += [f"      - id: {z['id']}", f"        polygon: {_pts(z['polygon'], w, h)}"]
     if t["lines"] and "line_crossing" in rules:
         out += ["", "    lines:                              # directed: forward is from left to right of from → to"]
