@@ -1,6 +1,7 @@
 //! Cameras: their streams, logins, scenes and rules.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{self, Address, Scheme};
@@ -41,6 +42,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let model = model(context, camera, mark, models);
     let names = scene::names(camera);
     let ground = ground::compile(context, camera);
+    let signals = signals(context, camera, streams.as_ref().is_some_and(|(analysis, _)| analysis.is_file()));
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
@@ -72,6 +74,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         model,
         track,
         ground,
+        signals,
         zones,
         lines,
         lanes,
@@ -237,6 +240,17 @@ fn rate(context: &mut Context<'_>, field: &Field<f64>, name: &str) -> Option<f64
         context.problems.error(rate.mark, message, "it is a number of frames a second, above 0, at most 240");
     }
     Some(rate.value)
+}
+
+/// The signal feed. A recording's must be there; a live one may come later.
+fn signals(context: &mut Context<'_>, camera: &Camera, is_recording: bool) -> Option<PathBuf> {
+    let written = camera.signals.located()?;
+    let path = context.path(&written.value);
+    if is_recording && !path.is_file() {
+        let message = format!("`signals` names no file: {}", path.display());
+        context.problems.error(written.mark, message, "a recording needs the signals recorded with it");
+    }
+    Some(path)
 }
 
 fn rules(context: &mut Context<'_>, camera: &Camera, names: &super::SceneNames) -> Vec<RulePlan> {

@@ -163,6 +163,8 @@ pub struct CameraPlan {
     pub track: TrackPlan,
     /// The ground plane, when the camera is calibrated.
     pub ground: Option<Ground>,
+    /// Absolute path of the file that tells what traffic signals show, if any.
+    pub signals: Option<PathBuf>,
     /// Zones in file order.
     pub zones: Vec<ZonePlan>,
     /// Lines in file order.

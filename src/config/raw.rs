@@ -172,6 +172,8 @@ table! {
         optional track: Track,
         /// Where the picture lies on the ground, in metres: for speeds and distances.
         optional calibration: Calibration,
+        /// File with what traffic signals show, one report a line; followed as it grows when the camera is live.
+        optional signals: String,
         /// Areas that rules refer to.
         optional zones: Vec<Located<Zone>> = json!([]),
         /// Directed lines that rules refer to.

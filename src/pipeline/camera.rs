@@ -13,6 +13,7 @@ use crate::config::{self, Address, CameraPlan};
 use crate::frame::{Account, Frame, FrameDrop, Inlet, Pushed, Stages};
 use crate::rule::{self, Lane as SceneLane, RuleSet, Scene, SceneNames};
 use crate::scene::{Labels, SkipReason};
+use crate::source::signals::SignalFeed;
 use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
 
 /// What a camera shares with the others.
@@ -68,6 +69,11 @@ impl Camera {
             }
             None => shared.start_name.clone(),
         };
+        let signals = match &plan.signals {
+            Some(path) if plan.analysis.is_file() => Some(SignalFeed::recorded(path).map_err(context)?),
+            Some(path) => Some(SignalFeed::live(path.clone())),
+            None => None,
+        };
         let account = Arc::new(Account::default());
         let status = Arc::new(StatusCell::default());
         let tail = Tail::new(TailParts {
@@ -77,6 +83,7 @@ impl Camera {
             tracking: tracking(&plan, &labels),
             rules,
             scene,
+            signals,
             origin: Origin {
                 camera: plan.id.clone(),
                 footage,

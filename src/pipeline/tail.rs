@@ -17,6 +17,7 @@ use crate::frame::still::{Overlay, Snapshot};
 use crate::frame::{Account, Frame, FrameDrop, Stage, Stages, Stopwatch};
 use crate::rule::{Draft, FrameView, RuleSet, Scene};
 use crate::scene::{Detection, Event, Phase, SkipReason};
+use crate::source::signals::SignalFeed;
 use crate::track::{Params, Tracker};
 
 /// Stills are at most this wide, pixels.
@@ -60,6 +61,7 @@ struct Chain {
     rules: RuleSet,
     scene: Scene,
     rebuild: SceneBuilder,
+    signals: Option<SignalFeed>,
     minter: Minter,
     last: Option<Moment>,
 }
@@ -81,6 +83,8 @@ pub struct TailParts {
     pub rules: RuleSet,
     /// Makes the scene for a picture shape.
     pub scene: SceneBuilder,
+    /// What traffic signals show, if anybody tells.
+    pub signals: Option<SignalFeed>,
     /// Identity of the camera's events.
     pub origin: Origin,
 }
@@ -101,6 +105,7 @@ impl Tail {
                 rules: parts.rules,
                 scene: (parts.scene)(aspect),
                 rebuild: parts.scene,
+                signals: parts.signals,
                 minter: Minter::new(parts.origin),
                 last: None,
             },
@@ -197,11 +202,13 @@ impl Chain {
         let mut watch = Stopwatch::start(&stages);
         let tracks = self.tracker.observe(frame.at, detections).to_vec();
         watch.lap(Stage::Track);
+        let signals = self.signals.as_mut().map_or(&[][..], |feed| feed.at(frame.capture.utc));
         let drafts = self.rules.observe(&FrameView {
             at: frame.at,
             capture: frame.capture,
             tracks: &tracks,
             scene: &self.scene,
+            signals,
         });
         self.emit(drafts, moment, Some(frame));
         self.forget(moment);

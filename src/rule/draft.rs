@@ -43,7 +43,7 @@ pub(super) enum EndReason {
     Left,
     /// The vehicle moved on.
     Moved,
-    /// The condition is over: slower, freer, shorter.
+    /// The condition of an area, or of two road users, is over.
     Cleared,
     /// The tracker ended the track.
     TrackEnded,

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
-use super::params::{Check, Common, PEOPLE, ParamError, VEHICLES, params, read};
+use super::params::{Check, Common, ParamError, VEHICLES, params, read};
+use super::roles::PEOPLE;
 use super::scene::{Scene, SceneNames};
 use super::stand::{MIN_OBSERVATIONS, Over, Standing};
 use super::table::{Compiled, Kind};

@@ -19,23 +19,39 @@
 //! - State is per track, of bounded size, and goes with [`Rule::forget`].
 
 mod area;
+mod body;
+mod carriageway;
+mod collision;
 mod congestion;
+mod counter_flow;
+mod course;
+mod cover;
+mod crowd;
 mod draft;
+mod encounter;
+mod flow_count;
 mod gate;
 mod held;
 mod illegal_parking;
 mod interval;
+mod level;
 mod line_count;
 mod line_crossing;
 mod margin;
+mod motorbike_flow;
 mod names;
+mod near_miss;
 mod occupancy;
 mod pace;
 mod params;
+mod pavement;
+mod pedestrian_on_road;
 mod plane;
 mod quantiles;
 mod queue;
 mod queue_length;
+mod red_light;
+mod roles;
 mod scene;
 mod set;
 mod smooth;
@@ -44,6 +60,9 @@ mod speeding;
 mod stand;
 mod stopped_vehicle;
 mod table;
+mod together;
+mod trace;
+mod traffic;
 mod turning_movement;
 mod wire;
 mod wrong_way;
@@ -58,7 +77,7 @@ pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};
 
 use crate::base::{CaptureTime, MediaTime, TrackId};
-use crate::scene::Track;
+use crate::scene::{SignalState, Track};
 
 /// What a rule sees of one frame that the detector ran on.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +90,8 @@ pub struct FrameView<'a> {
     pub tracks: &'a [Track],
     /// The drawn scene.
     pub scene: &'a Scene,
+    /// What the traffic signals showed then; empty without a feed.
+    pub signals: &'a [SignalState],
 }
 
 /// One rule at work on one camera.

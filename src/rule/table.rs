@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::params::ParamError;
 use super::scene::SceneNames;
 use super::{
-    Rule, congestion, illegal_parking, line_crossing, queue_length, speeding, stopped_vehicle, turning_movement,
-    wrong_way, zone_dwell,
+    Rule, collision, congestion, crowd, illegal_parking, line_crossing, motorbike_flow, near_miss, pedestrian_on_road,
+    queue_length, red_light, speeding, stopped_vehicle, turning_movement, wrong_way, zone_dwell,
 };
 
 /// A rule ready to run, and its parameters with every default written out.
@@ -33,10 +33,16 @@ pub struct Kind {
 
 /// Every kind of rule, by name.
 pub const TABLE: &[Kind] = &[
+    collision::KIND,
     congestion::KIND,
+    crowd::KIND,
     illegal_parking::KIND,
     line_crossing::KIND,
+    motorbike_flow::KIND,
+    near_miss::KIND,
+    pedestrian_on_road::KIND,
     queue_length::KIND,
+    red_light::KIND,
     speeding::KIND,
     stopped_vehicle::KIND,
     turning_movement::KIND,

@@ -29,7 +29,7 @@ impl Direction {
 
 /// Which side of the arrow, seen along it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Left,
     Right,
 }
@@ -125,7 +125,7 @@ impl<'a> Wire<'a> {
 
     /// Towards which side, and where, the step from `a` to `b` passes the segment itself. A point on
     /// the line belongs to its right, so that a path made of steps passes once wherever its corners lie.
-    fn passed(&self, a: NormPoint, b: NormPoint) -> Option<(Side, NormPoint)> {
+    pub(super) fn passed(&self, a: NormPoint, b: NormPoint) -> Option<(Side, NormPoint)> {
         let (at_a, at_b) = (self.offset(a), self.offset(b));
         if (at_a >= 0.0) == (at_b >= 0.0) {
             return None;

@@ -9,6 +9,7 @@ pub mod ground;
 pub mod labels;
 pub mod observation;
 pub mod outbox;
+pub mod signal;
 
 pub use event::{Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
@@ -16,3 +17,4 @@ pub use ground::{ControlPoint, Ground, GroundError, GroundPoint};
 pub use labels::{ClassId, Labels};
 pub use observation::{Detection, Observation, SkipReason, Track};
 pub use outbox::{Outbox, Position, Rejected, StoredEvent};
+pub use signal::{Aspect, SignalState};

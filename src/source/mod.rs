@@ -16,6 +16,7 @@ pub mod integrity;
 pub mod reach;
 mod run;
 mod secret;
+pub mod signals;
 pub mod status;
 pub mod supervisor;
 mod tap;

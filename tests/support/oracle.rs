@@ -169,6 +169,13 @@ impl Oracle {
         })
     }
 
+    /// A set with one rule, `r`, for this scene.
+    pub fn rule(&self, kind: &str, params: &Value) -> RuleSet {
+        let compiled = (find(kind).unwrap().compile)(params, &SceneNames::from(&self.scene()));
+        let compiled = compiled.unwrap_or_else(|errors| panic!("{kind}: {errors:?}"));
+        RuleSet::new(vec![(Arc::from("r"), compiled.rule)])
+    }
+
     /// What a rule says of the whole clip with perfect tracks. Who is seen no more is forgotten, and the clip ends.
     pub fn play(&self, kind: &str, params: &Value) -> Vec<Draft> {
         self.play_in(&self.scene(), kind, params, self.frames())
@@ -189,7 +196,7 @@ impl Oracle {
         for (at, tracks) in frames {
             now = at;
             last.extend(tracks.iter().map(|track| (track.id, at)));
-            drafts.extend(rules.observe(&FrameView { at, capture: capture(at), tracks: &tracks, scene }));
+            drafts.extend(rules.observe(&FrameView { at, capture: capture(at), tracks: &tracks, scene, signals: &[] }));
             let lost = |seen: &MediaTime| at.since(*seen).as_secs_f64() > LOST_SECONDS;
             let gone: Vec<TrackId> = last.iter().filter(|(_, seen)| lost(seen)).map(|(id, _)| *id).collect();
             for id in gone {
