@@ -305,6 +305,7 @@ fn state_is_bounded_even_when_the_tracker_never_ends_a_track() {
             capture: capture(MediaTime(0)),
             tracks: &tracks,
             scene: &scene,
+            glance: None,
         }) {
             match draft.phase {
                 Phase::Start => assert!(started.insert((rule, draft.track))),

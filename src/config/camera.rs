@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
+use super::conditions;
 use super::ground;
 use super::login;
 use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
@@ -44,7 +47,10 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
-    let rules = rules(context, camera, &names);
+    let zone = conditions::zone(context, camera);
+    let rules = rules(context, camera, &names, zone.as_ref());
+    let maintenance = conditions::maintenance(context, camera, zone.as_ref());
+    let budget = conditions::budget(context, &camera.budget);
     let track = track(context, camera);
     let starts_at = starts_at(context, camera);
     let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
@@ -76,6 +82,8 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         lines,
         lanes,
         rules,
+        maintenance,
+        budget,
     })
 }
 
@@ -239,13 +247,22 @@ fn rate(context: &mut Context<'_>, field: &Field<f64>, name: &str) -> Option<f64
     Some(rate.value)
 }
 
-fn rules(context: &mut Context<'_>, camera: &Camera, names: &super::SceneNames) -> Vec<RulePlan> {
+fn rules(
+    context: &mut Context<'_>,
+    camera: &Camera,
+    names: &super::SceneNames,
+    zone: Option<&TimeZone>,
+) -> Vec<RulePlan> {
     let Some(rules) = camera.rules.get() else { return Vec::new() };
     context.unique(rules.iter().map(|rule| &rule.value.id), "rule");
     let kinds = context.registry.rule_kinds;
     rules
         .iter()
-        .filter_map(|rule| context.kind(&rule.value, kinds, "rule", names))
-        .map(|(id, kind, params)| RulePlan { id, kind, params })
+        .filter_map(|rule| {
+            let schedule = conditions::schedule(context, &rule.value, zone);
+            let budget = conditions::budget(context, &rule.value.budget);
+            let (id, kind, params) = context.kind(&rule.value, kinds, "rule", names)?;
+            Some(RulePlan { id, kind, params, schedule, budget })
+        })
         .collect()
 }

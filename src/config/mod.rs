@@ -11,6 +11,7 @@
 mod address;
 mod camera;
 mod compile;
+mod conditions;
 mod diagnostic;
 mod diff;
 mod ground;

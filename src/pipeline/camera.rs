@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::conditions::ConditionsCell;
 use super::events::Origin;
 use super::lane::{Job, JobOwner, Lane};
 use super::output::Output;
@@ -11,7 +12,7 @@ use super::tail::{SceneBuilder, Tail, TailParts, tracking};
 use crate::base::{Clock, Error, ErrorKind, Result};
 use crate::config::{self, Address, CameraPlan};
 use crate::frame::{Account, Frame, FrameDrop, Inlet, Pushed, Stages};
-use crate::rule::{self, Lane as SceneLane, RuleSet, Scene, SceneNames};
+use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, RuleSet, Scene, SceneNames};
 use crate::scene::{Labels, SkipReason};
 use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
 
@@ -43,6 +44,8 @@ pub struct Camera {
     pub account: Arc<Account>,
     /// Its status.
     pub status: Arc<StatusCell>,
+    /// Under what conditions its rules work.
+    pub conditions: Arc<ConditionsCell>,
     supervisor: Supervisor,
     inlet: Arc<Inlet<Job>>,
     owner: Arc<JobOwner>,
@@ -70,6 +73,7 @@ impl Camera {
         };
         let account = Arc::new(Account::default());
         let status = Arc::new(StatusCell::default());
+        let conditions = Arc::new(ConditionsCell::default());
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),
@@ -84,6 +88,7 @@ impl Camera {
                 pipeline: shared.plan_hash.clone(),
                 labels,
             },
+            conditions: Arc::clone(&conditions),
         });
         let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
         let inlet = Arc::new(lane.inlet());
@@ -97,7 +102,7 @@ impl Camera {
             clock: Arc::clone(&shared.clock),
             knocker: Arc::clone(&shared.knocker),
         })?;
-        Ok(Self { plan, account, status, supervisor, inlet, owner })
+        Ok(Self { plan, account, status, conditions, supervisor, inlet, owner })
     }
 
     /// Whether the source has ended by itself (recordings do).
@@ -232,9 +237,11 @@ fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
             Error::new(ErrorKind::Config, format!("rule {}: {}", rule.id, all.join("; ")))
                 .help("run `vantage check` on the pipeline file")
         })?;
-        rules.push((Arc::from(rule.id.as_str()), compiled.rule));
+        let conditions = Conditions { schedule: rule.schedule.clone(), budget: rule.budget };
+        rules.push((Arc::from(rule.id.as_str()), compiled.rule, conditions));
     }
-    Ok(RuleSet::new(rules))
+    let camera = CameraConditions { maintenance: plan.maintenance.clone(), budget: plan.budget };
+    Ok(RuleSet::with_conditions(rules, camera))
 }
 
 fn settings(plan: &CameraPlan, repeat: u32) -> Settings {

@@ -13,6 +13,7 @@
 //! sorted list in a [`replay`].
 
 pub mod camera;
+pub mod conditions;
 pub mod decode_check;
 pub mod engine;
 pub mod events;

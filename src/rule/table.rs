@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::params::ParamError;
 use super::scene::SceneNames;
-use super::{Rule, line_crossing, stopped_vehicle, wrong_way, zone_dwell};
+use super::{Rule, abandoned_object, camera_unfit, line_crossing, stopped_vehicle, wrong_way, zone_dwell};
 
 /// A rule ready to run, and its parameters with every default written out.
 pub struct Compiled {
@@ -29,7 +29,7 @@ pub struct Kind {
 }
 
 /// Every kind of rule, by name.
-pub const TABLE: &[Kind] = &[line_crossing::KIND, stopped_vehicle::KIND, wrong_way::KIND, zone_dwell::KIND];
+pub const TABLE: &[Kind] = &[abandoned_object::KIND, camera_unfit::KIND, line_crossing::KIND, stopped_vehicle::KIND, wrong_way::KIND, zone_dwell::KIND];
 
 /// The kind of that name.
 #[must_use]
