@@ -53,7 +53,7 @@ fn glances(clip: &Path, fps: f64, alter: impl Fn(f64, &mut I420)) -> Vec<(f64, G
 }
 
 fn look(picture: &I420) -> Glance {
-    let (width, height) = picture.size;
+    let (width, _) = picture.size;
     let [y, u, v] = &picture.planes;
     let plane = |data| Plane { data, stride: width.div_ceil(2) };
     let planes = [Plane { data: y, stride: width }, plane(u), plane(v)];

@@ -16,7 +16,10 @@ use vantage::base::{MediaTime, TrackId};
 use vantage::rule::{Draft, FrameView, RuleSet, Scene, SceneNames, TABLE, find};
 use vantage::scene::{Labels, Phase, Track};
 
-/// One rule of each kind, quick to fire.
+/// Rules that look at glances and follow no track; they have tests of their own.
+const BY_SIGHT: [&str; 2] = ["abandoned_object", "camera_unfit"];
+
+/// One rule of each other kind, quick to fire.
 fn all_rules() -> RuleSet {
     let params: [(&str, Value); 4] = [
         ("line_crossing", json!({ "line": "gate", "interval": "7s" })),
@@ -27,7 +30,7 @@ fn all_rules() -> RuleSet {
         ("stopped_vehicle", json!({ "lane": "east", "stopped_for": "3s", "update_every": "4s" })),
         ("wrong_way", json!({ "lane": "east" })),
     ];
-    assert_eq!(params.len(), TABLE.len(), "a rule is missing here");
+    assert_eq!(params.len() + BY_SIGHT.len(), TABLE.len(), "a rule is missing here");
     let names = SceneNames::from(&scene());
     let build = |(kind, params): (&str, Value)| {
         let compiled = (find(kind).unwrap().compile)(&params, &names).unwrap_or_else(|e| panic!("{e:?}"));
@@ -334,7 +337,7 @@ fn random_worlds_make_every_rule_fire() {
             *fired.entry(draft.kind).or_default() += u32::from(matches!(draft.phase, Phase::Instant | Phase::Start));
         }
     }
-    for kind in TABLE {
+    for kind in TABLE.iter().filter(|kind| !BY_SIGHT.contains(&kind.name)) {
         assert!(fired.get(kind.name).is_some_and(|times| *times >= 100), "{fired:?}");
     }
 }

@@ -47,6 +47,10 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
+    let site = camera.site.located().map(|site| {
+        context.check_id(&site.value, site.mark, "site");
+        site.value.clone()
+    });
     let zone = conditions::zone(context, camera);
     let rules = rules(context, camera, &names, zone.as_ref());
     let maintenance = conditions::maintenance(context, camera, zone.as_ref());
@@ -82,6 +86,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         lines,
         lanes,
         rules,
+        site,
         maintenance,
         budget,
     })

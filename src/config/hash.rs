@@ -85,6 +85,7 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         lines,
         lanes,
         rules,
+        site,
         maintenance,
         budget,
     } = camera;
@@ -119,6 +120,7 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         "lines": lines,
         "lanes": lanes,
         "rules": rules,
+        "site": site,
         "maintenance": maintenance.iter().map(maintenance_form).collect::<Vec<_>>(),
         "budget": budget,
     })

@@ -172,6 +172,8 @@ pub struct CameraPlan {
     pub lanes: Vec<LanePlan>,
     /// Rules in file order.
     pub rules: Vec<RulePlan>,
+    /// The site that it shares with other cameras.
+    pub site: Option<String>,
     /// When the camera is worked at.
     pub maintenance: Vec<Maintenance>,
     /// Most alarms an hour of all its rules together.

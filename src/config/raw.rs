@@ -182,6 +182,8 @@ table! {
         optional lanes: Vec<Located<Lane>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
+        /// Site that it shares with other cameras: what they report of one thing there becomes one incident.
+        optional site: String,
         /// IANA name of the time zone that schedules and maintenance are written in.
         optional time_zone: String = default::TIME_ZONE,
         /// When the camera is worked at: no rule reports anything then.

@@ -83,6 +83,7 @@ impl Camera {
             scene,
             origin: Origin {
                 camera: plan.id.clone(),
+                site: plan.site.clone(),
                 footage,
                 model: lane.model().sha256.clone(),
                 pipeline: shared.plan_hash.clone(),

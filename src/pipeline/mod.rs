@@ -17,6 +17,7 @@ pub mod conditions;
 pub mod decode_check;
 pub mod engine;
 pub mod events;
+pub mod incidents;
 pub mod lane;
 pub mod latency;
 pub mod live;

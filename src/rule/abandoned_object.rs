@@ -42,13 +42,13 @@ params! {
     absorb_after: Span = Span::from_secs(1800),
     /// Least size, share of the picture.
     #[schemars(range(min = 0.0001, max = 0.5))]
-    min_area: f32 = 0.0005,
+    min_area: f64 = 0.0005,
     /// Greatest size, share of the picture.
     #[schemars(range(min = 0.0005, max = 0.5))]
-    max_area: f32 = 0.05,
+    max_area: f64 = 0.05,
     /// Difference in luma (0 to 255) from the empty scene that counts.
     #[schemars(range(min = 5.0, max = 120.0))]
-    contrast: f32 = 20.0,
+    contrast: f64 = 20.0,
 }
 
 fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError>> {
@@ -139,12 +139,12 @@ impl AbandonedObject {
             Some(zone) => zone.contains(NormPoint::new(foot.x, foot.y.min(0.999))),
             None => self.params.zone.is_empty(),
         };
-        (self.params.min_area..=self.params.max_area).contains(&share) && fill >= MIN_FILL && in_zone
+        (self.params.min_area..=self.params.max_area).contains(&f64::from(share)) && fill >= MIN_FILL && in_zone
     }
 
     fn look_for_new(&mut self, scene: &Scene, at: MediaTime, out: &mut Vec<Draft>) {
         let size = self.background.size();
-        let least = ((self.params.min_area * size.cells() as f32) as usize).max(1);
+        let least = ((self.params.min_area * size.cells() as f64) as usize).max(1);
         let left_for = self.params.left_for.duration().as_secs_f32();
         for region in self.background.regions(left_for, least) {
             let known = self.open.iter().any(|open| overlap(&open.region, &region));
@@ -169,7 +169,7 @@ impl AbandonedObject {
 
     fn follow_open(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
         for mut open in std::mem::take(&mut self.open) {
-            if self.background.still_shown(&open.region.cells, self.params.contrast) >= PRESENT {
+            if self.background.still_shown(&open.region.cells, self.params.contrast as f32) >= PRESENT {
                 open.seen = at;
             }
             if at.since(open.seen) >= HIDDEN_FOR {
@@ -217,8 +217,8 @@ impl AbandonedObject {
             summary: format!("an unknown object {how}, after {:.0} s", lasted.as_secs_f64()),
             thresholds: values([
                 ("left_for_seconds", seconds(self.params.left_for.duration())),
-                ("min_area_share", number(self.params.min_area)),
-                ("contrast", number(self.params.contrast)),
+                ("min_area_share", number(self.params.min_area as f32)),
+                ("contrast", number(self.params.contrast as f32)),
                 ("zone", self.params.zone.as_str().into()),
             ]),
             measured,
@@ -232,7 +232,7 @@ impl Rule for AbandonedObject {
         let Some(glance) = frame.glance else { return };
         let dt_s = self.last.map_or(0.0, |last| frame.at.since(last).as_secs_f32()).min(MAX_STEP_S);
         self.last = Some(frame.at);
-        match self.background.observe(glance, dt_s, self.params.contrast) {
+        match self.background.observe(glance, dt_s, self.params.contrast as f32) {
             Look::Learning => return,
             Look::Changed => return self.close_all(frame.at, "view_changed", out),
             Look::Usual => {}
@@ -276,7 +276,7 @@ impl AbandonedObject {
     /// How long the oldest thing that could become an event has stood, seconds, in quarters of what it takes.
     fn longest_s(&self, scene: &Scene) -> f32 {
         let size = self.background.size();
-        let least = ((self.params.min_area * size.cells() as f32) as usize).max(1);
+        let least = ((self.params.min_area * size.cells() as f64) as usize).max(1);
         let left_for = self.params.left_for.duration().as_secs_f32();
         let steps = (1..=4).rev().map(|quarter| left_for * quarter as f32 / 4.0);
         let mut steps = steps.filter(|seconds| {

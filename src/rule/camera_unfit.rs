@@ -110,28 +110,28 @@ struct Params {
     frozen_after: Span,
     /// Share of the picture in the colours of missing data from which it is corrupt.
     #[schemars(range(min = 0.01, max = 1.0))]
-    corrupt_share: f32,
+    corrupt_share: f64,
     /// Luma (0 black to 255 white) up to which a cell is black.
     #[schemars(range(min = 1.0, max = 80.0))]
-    black_level: f32,
+    black_level: f64,
     /// Share of the picture that must be black.
     #[schemars(range(min = 0.5, max = 1.0))]
-    black_share: f32,
+    black_share: f64,
     /// Share of the picture that must glare.
     #[schemars(range(min = 0.1, max = 1.0))]
-    overexposed_share: f32,
+    overexposed_share: f64,
     /// Share of the scene's marks that must have lost their contrast to be covered.
     #[schemars(range(min = 0.1, max = 1.0))]
-    covered_share: f32,
+    covered_share: f64,
     /// Share of the scene's marks found in place up to which the view is another.
     #[schemars(range(min = 0.0, max = 0.6))]
-    moved_matching: f32,
+    moved_matching: f64,
     /// Shift of the whole view, in shares of the picture's sides, from which the view has moved even if much still matches.
     #[schemars(range(min = 0.005, max = 0.5))]
-    moved_shift: f32,
+    moved_shift: f64,
     /// Sharpness of the marks, as a share of what it was, up to which the view is blurred.
     #[schemars(range(min = 0.1, max = 0.9))]
-    blurred_sharpness: f32,
+    blurred_sharpness: f64,
 }
 
 impl Default for Params {
@@ -200,7 +200,7 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
 /// A fault's condition is still taken as met this long after it was last seen: damage flickers.
 const GRACE: Duration = Duration::from_secs(1);
 /// An open fault goes on while its measure is within this factor of its threshold (hysteresis).
-const SLACK: f32 = 0.85;
+const SLACK: f64 = 0.85;
 /// How often the view is searched for a shift while marks are missing.
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 /// Share of marks in place below which a shift is searched for.
@@ -274,7 +274,7 @@ impl CameraUnfit {
             self.reference = None;
             self.learner.reset();
         }
-        let impression = Impression::of(glance, &plate, self.params.black_level);
+        let impression = Impression::of(glance, &plate, self.params.black_level as f32);
         let usual = self.reference.as_ref().map_or(0.0, |reference| reference.damaged);
         let comparison = self.reference.as_ref().and_then(|reference| reference.compare(&plate, glance));
         self.measures = Measures {
@@ -305,7 +305,7 @@ impl CameraUnfit {
     fn learn(&mut self, plate: &Plate, glance: &Glance, at: MediaTime) {
         let Impression { dark, bright, damaged, blank } = self.measures.impression;
         let params = &self.params;
-        if dark >= params.black_share || bright >= params.overexposed_share || blank {
+        if f64::from(dark) >= params.black_share || f64::from(bright) >= params.overexposed_share || blank {
             return;
         }
         match self.learner.observe(plate, glance, damaged, at, params.learn_for.duration()) {
@@ -318,7 +318,7 @@ impl CameraUnfit {
 
     /// Where the view has gone, looked for now and then while marks are missing.
     fn search(&mut self, plate: &Plate, comparison: Option<Comparison>, at: MediaTime) -> Option<Shift> {
-        let missing = comparison.is_some_and(|c| c.matching < SEARCH_BELOW && c.flat < self.params.covered_share);
+        let missing = comparison.is_some_and(|c| c.matching < SEARCH_BELOW && f64::from(c.flat) < self.params.covered_share);
         let reference = self.reference.as_ref().filter(|_| missing)?;
         if self.searched.is_some_and(|searched| at.since(searched) < SEARCH_EVERY) {
             return self.measures.shift;
@@ -336,8 +336,8 @@ impl CameraUnfit {
     fn shows(&self, fault: Fault) -> bool {
         let (params, m) = (&self.params, &self.measures);
         let is_open = self.open.as_ref().is_some_and(|open| open.fault == fault);
-        let at_least = |value: f32, threshold: f32| value >= if is_open { threshold * SLACK } else { threshold };
-        let at_most = |value: f32, threshold: f32| value <= if is_open { threshold / SLACK } else { threshold };
+        let at_least = |value: f32, bar: f64| f64::from(value) >= if is_open { bar * SLACK } else { bar };
+        let at_most = |value: f32, bar: f64| f64::from(value) <= if is_open { bar / SLACK } else { bar };
         match fault {
             Fault::SignalLost => false,
             Fault::Corrupt => at_least(m.damaged, params.corrupt_share),
@@ -469,7 +469,7 @@ impl CameraUnfit {
             ("hold_seconds", seconds(params.hold(fault))),
             ("clear_after_seconds", seconds(params.clear_after.duration())),
         ]);
-        let more: &[(&str, f32)] = match fault {
+        let more: &[(&str, f64)] = match fault {
             Fault::Corrupt => &[("corrupt_share", params.corrupt_share)],
             Fault::Black => &[("black_share", params.black_share), ("black_level", params.black_level)],
             Fault::Overexposed => &[("overexposed_share", params.overexposed_share)],
@@ -478,7 +478,7 @@ impl CameraUnfit {
             Fault::Blurred => &[("blurred_sharpness", params.blurred_sharpness)],
             Fault::SignalLost | Fault::Frozen => &[],
         };
-        thresholds.extend(more.iter().map(|(name, value)| ((*name).to_owned(), number(*value))));
+        thresholds.extend(more.iter().map(|(name, value)| ((*name).to_owned(), number(*value as f32))));
         thresholds
     }
 }
@@ -542,17 +542,17 @@ impl Rule for CameraUnfit {
 
     fn margins(&self, _at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
         let (params, m) = (&self.params, &self.measures);
-        let mut at_least = |quantity, value: f32, threshold: f32| {
-            out.push(Margin::at_least(None, quantity, value.into(), threshold.into()));
+        let mut at_least = |quantity, value: f32, threshold: f64| {
+            out.push(Margin::at_least(None, quantity, value.into(), threshold));
         };
         at_least("damaged_share", m.damaged, params.corrupt_share);
         at_least("black_share", m.impression.dark, params.black_share);
         at_least("bright_share", m.impression.bright, params.overexposed_share);
-        at_least("still_seconds", m.still.as_secs_f32(), params.frozen_after.duration().as_secs_f32());
+        at_least("still_seconds", m.still.as_secs_f32(), params.frozen_after.duration().as_secs_f64());
         if let Some(comparison) = m.comparison {
             at_least("flat_share", comparison.flat, params.covered_share);
-            let mut at_most = |quantity, value: f32, threshold: f32| {
-                out.push(Margin::at_most(None, quantity, value.into(), threshold.into()));
+            let mut at_most = |quantity, value: f32, threshold: f64| {
+                out.push(Margin::at_most(None, quantity, value.into(), threshold));
             };
             at_most("matching_share", comparison.matching, params.moved_matching);
             if let Some(sharpness) = comparison.sharpness {

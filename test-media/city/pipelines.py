@@ -10,8 +10,7 @@ RULES = {
     "junction-night": ("the same counts by night.", "{lines}"),
     "junction-rain": ("the same counts in rain.", "{lines}"),
     "near-miss": ("a near miss in the junction. The rule `near_miss` does not exist yet: the gates are counted; truth.json has the moment, the gap and the post-encroachment time.", "{lines}"),
-    "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks. The rule `camera_unfit` does not exist yet: the gates are counted, and what they count "
-                      "while the camera is unfit is wrong.", "{lines}"),
+    "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks: `camera_unfit` finds each, and the gates rest meanwhile.", "{unfit}{lines}"),
     "stopped-lorry": ("a lorry that stops on a running lane.", "{stopped}{lines}"),
     "stopped-lorry-queue": ("a lorry that stops on a running lane, beside a queue at the red light that must not fire.", "{stopped}{lines}"),
     "wrong-way": ("a motorbike against the direction of its lane.", "{wrong}{lines}"),
@@ -26,6 +25,11 @@ RULES = {
                    "      - id: standing-westbound\n        type: stopped_vehicle           # nearest to congestion\n        lane: westbound\n        stopped_for: 8s\n        in_queue: report\n        cooldown: 30s                   # one report for the queue, not one a vehicle\n        severity: warning\n"),
 }
 STOPPED = "".join(f"      - id: stopped-{lane}\n        type: stopped_vehicle\n        lane: {lane}\n        stopped_for: 8s                 # the default\n" for lane in ("eastbound", "westbound"))
+# Hold times for clips of some seconds; the defaults are for cameras that run for months.
+UNFIT = ("      - id: unfit\n        type: camera_unfit\n        learn_for: 2s                   # the reference view; 10s by default\n        frozen_after: 4s\n        covered_after: 2s\n"
+         "        moved_after: 2s\n        corrupt_after: 1s\n        black_after: 2s\n        overexposed_after: 2s\n        blurred_after: 3s\n        clear_after: 1s\n")
+# Every other camera is watched with the defaults and must raise nothing.
+WATCHED = "      - id: unfit\n        type: camera_unfit\n"
 WRONG = "".join(f"      - id: wrong-way-{lane}\n        type: wrong_way\n        lane: {lane}\n" for lane in ("eastbound", "westbound"))
 
 
@@ -37,7 +41,9 @@ def text(name, t):
     w, h = t["width"], t["height"]
     what, rules = RULES[name]
     lines = "".join(f"      - id: {q['id']}-crossed\n        type: line_crossing\n        line: {q['id']}\n" for q in t["lines"])
-    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG)
+    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG, unfit=UNFIT)
+    if "camera_unfit" not in rules:
+        rules = WATCHED + rules
     out = [f"# {name}: {what[0].upper() + what[1:]}",
            f"# Footage and truth: test-media/{name}. Written by `test-media/make.py pipelines`; zones, lanes and lines are the truth's.", "",
            "version: 1", "", "store:", f"  path: ../.vantage/{name}", "", "models:", "  default:", f"    path: {MODEL}               # folder with model.yaml, or an .onnx file", "",

@@ -1,0 +1,216 @@
+//! Schedules, maintenance, budgets and unfit views, as every rule gets them without knowing of them.
+
+mod rules_support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rules_support::{CAR, scene, track};
+use serde_json::{Value, json};
+use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp};
+use vantage::rule::{CameraConditions, Conditions, Draft, FrameView, Rule, RuleSet, SceneNames, find};
+use vantage::scene::glance::GridSize;
+use vantage::scene::schedule::{Day, Maintenance, Occasion, Schedule, Window, time_zone};
+use vantage::scene::{Glance, Phase, Track};
+
+/// Monday, 2026-01-05 00:00 UTC.
+const MONDAY: &str = "2026-01-05T00:00:00Z";
+
+fn compiled(kind: &str, params: &Value) -> Box<dyn Rule> {
+    let compiled = (find(kind).unwrap().compile)(params, &SceneNames::from(&scene()));
+    compiled.unwrap_or_else(|errors| panic!("{kind}: {errors:?}")).rule
+}
+
+fn dwell() -> Box<dyn Rule> {
+    compiled("zone_dwell", &json!({"zone": "box", "dwell": "2s", "update_every": "1h"}))
+}
+
+fn hours(from: &str, to: &str) -> Schedule {
+    let window = Window::new(Day::ALL.to_vec(), from.parse().unwrap(), to.parse().unwrap()).unwrap();
+    Schedule::new(time_zone("UTC").unwrap(), vec![window]).unwrap()
+}
+
+/// The capture time of a second after [`MONDAY`].
+fn filmed(t: f64, source: TimeSource) -> CaptureTime {
+    let monday: Timestamp = MONDAY.parse().unwrap();
+    CaptureTime { utc: Timestamp(monday.0 + MediaTime::from_seconds(t).0), source, error_ns: None }
+}
+
+/// A picture of the grid's size: a scene with marks, or darkness.
+fn glance(dark: bool, n: u64) -> Glance {
+    let fine = GridSize { width: 320, height: 180 };
+    let coarse = fine.halved();
+    let mark = |i: usize| ((i % 320 / 7 * 31 + i / 320 / 5 * 17) % 13 * 15) as u8;
+    Glance {
+        fine,
+        luma: (0..fine.cells()).map(|i| if dark { 3 } else { 40 + mark(i) }).collect(),
+        coarse,
+        u: vec![120; coarse.cells()],
+        v: vec![132; coarse.cells()],
+        spread: vec![if dark { 1 } else { 30 }; coarse.cells()],
+        fingerprint: n,
+    }
+}
+
+struct Player {
+    rules: RuleSet,
+    source: TimeSource,
+    told: Vec<(String, Draft)>,
+}
+
+impl Player {
+    fn new(rules: Vec<(Arc<str>, Box<dyn Rule>, Conditions)>, camera: CameraConditions) -> Self {
+        Self { rules: RuleSet::with_conditions(rules, camera), source: TimeSource::SenderReport, told: Vec::new() }
+    }
+
+    fn frame(&mut self, t: f64, tracks: &[Track], glance: Option<&Glance>) {
+        let scene = scene();
+        let at = MediaTime::from_seconds(t);
+        let frame = FrameView { at, capture: filmed(t, self.source), tracks, scene: &scene, glance };
+        self.told.extend(self.rules.observe(&frame).into_iter().map(|(id, draft)| (id.to_string(), draft)));
+    }
+
+    fn of(&self, id: &str, phase: Phase) -> Vec<&Draft> {
+        self.told.iter().filter(|(rule, draft)| rule == id && draft.phase == phase).map(|(_, draft)| draft).collect()
+    }
+}
+
+fn one(rule: Box<dyn Rule>, conditions: Conditions) -> Vec<(Arc<str>, Box<dyn Rule>, Conditions)> {
+    vec![(Arc::from("r"), rule, conditions)]
+}
+
+/// A car that stands in the zone.
+fn standing(id: u64) -> Track {
+    track(id, CAR, 0.5, 0.6)
+}
+
+#[test]
+fn a_rule_rests_outside_its_schedule_and_starts_afresh_within_it() {
+    let conditions = Conditions { schedule: Some(hours("00:01", "00:02")), budget: None };
+    let mut player = Player::new(one(dwell(), conditions), CameraConditions::default());
+    for second in 0..180 {
+        player.frame(f64::from(second), &[standing(1)], None);
+    }
+    let (starts, ends) = (player.of("r", Phase::Start), player.of("r", Phase::End));
+    // It had stood there for a minute before; what counts is what the rule saw.
+    assert_eq!(starts.iter().map(|d| d.at).collect::<Vec<_>>(), [MediaTime::from_seconds(62.0)]);
+    assert_eq!(ends.iter().map(|d| d.at).collect::<Vec<_>>(), [MediaTime::from_seconds(119.0)]);
+    assert_eq!(ends[0].measured["end_reason"], "schedule");
+    let states: Vec<_> = player.rules.states().map(|(id, why, _)| (id.to_string(), why)).collect();
+    assert_eq!(states, [("r".to_owned(), Some("schedule"))]);
+}
+
+#[test]
+fn one_track_through_two_windows_makes_two_happenings() {
+    let window = |from: &str, to: &str| Window::new(Day::ALL.to_vec(), from.parse().unwrap(), to.parse().unwrap());
+    let windows = vec![window("00:00", "00:01").unwrap(), window("00:02", "00:03").unwrap()];
+    let schedule = Schedule::new(time_zone("UTC").unwrap(), windows).unwrap();
+    let conditions = Conditions { schedule: Some(schedule), budget: None };
+    let mut player = Player::new(one(dwell(), conditions), CameraConditions::default());
+    for second in 0..180 {
+        player.frame(f64::from(second), &[standing(1)], None);
+    }
+    let ordinals: BTreeSet<u32> = player.of("r", Phase::Start).iter().map(|d| d.ordinal).collect();
+    assert_eq!(ordinals.len(), 2, "the store would take the second for the first again");
+    let (starts, ends) = (player.of("r", Phase::Start), player.of("r", Phase::End));
+    assert_eq!(starts[0].ordinal, ends[0].ordinal);
+}
+
+#[test]
+fn without_a_clock_a_scheduled_rule_works_and_says_so() {
+    let conditions = Conditions { schedule: Some(hours("12:00", "13:00")), budget: None };
+    let mut player = Player::new(one(dwell(), conditions), CameraConditions::default());
+    player.source = TimeSource::Epoch;
+    for second in 0..10 {
+        player.frame(f64::from(second), &[standing(1)], None);
+    }
+    let starts = player.of("r", Phase::Start);
+    assert_eq!(starts.len(), 1);
+    assert!(starts[0].measured["schedule"].as_str().unwrap().contains("unknown"));
+}
+
+#[test]
+fn maintenance_rests_every_rule_and_is_recorded() {
+    let monday: Timestamp = MONDAY.parse().unwrap();
+    let from = Timestamp(monday.0 + 20_000_000_000);
+    let when = Occasion::Once(from, Timestamp(from.0 + 10_000_000_000));
+    let maintenance = vec![Maintenance { when, reason: Some("lens".to_owned()) }];
+    let mut rules = one(dwell(), Conditions::default());
+    let unfit = compiled("camera_unfit", &json!({"learn_for": "1s", "black_after": "1s"}));
+    rules.insert(0, (Arc::from("unfit"), unfit, Conditions::default()));
+    let mut player = Player::new(rules, CameraConditions { maintenance, budget: None });
+    for n in 0..200u32 {
+        let t = f64::from(n) / 5.0;
+        // Somebody covers the lens while working at it.
+        let covered = (22.0..28.0).contains(&t);
+        player.frame(t, &[standing(1)], Some(&glance(covered, n.into())));
+    }
+    assert!(player.of("unfit", Phase::Start).is_empty(), "nobody is called for a lens that is being cleaned");
+    let ends = player.of("r", Phase::End);
+    assert_eq!((ends.len(), &ends[0].measured["end_reason"]), (1, &json!("maintenance")));
+    let told: Vec<_> = player.told.iter().filter(|(_, d)| d.kind == "maintenance").collect();
+    assert_eq!((told[0].1.phase, told[1].1.phase, told.len()), (Phase::Start, Phase::End, 2));
+    assert_eq!(told[0].1.ordinal, told[1].1.ordinal);
+    assert_eq!((&told[1].1.measured["lasted_seconds"], &told[1].1.measured["reason"]), (&json!(10.0), &json!("lens")));
+    // It stands there still, which is a new happening.
+    assert_eq!(player.of("r", Phase::Start).len(), 2);
+}
+
+#[test]
+fn an_unfit_view_rests_the_others_and_counts_say_so() {
+    let line = compiled("line_crossing", &json!({"line": "gate", "interval": "60s"}));
+    let rules = vec![
+        // The order in the file does not matter: who judges the view goes first.
+        (Arc::from("count"), line, Conditions::default()),
+        (Arc::from("r"), dwell(), Conditions::default()),
+        (
+            Arc::from("unfit"),
+            compiled("camera_unfit", &json!({"learn_for": "1s", "black_after": "1s", "clear_after": "1s"})),
+            Conditions::default(),
+        ),
+    ];
+    let mut player = Player::new(rules, CameraConditions::default());
+    for n in 0..301u32 {
+        let t = f64::from(n) / 5.0;
+        let dark = (20.0..40.0).contains(&t);
+        player.frame(t, &[standing(1)], Some(&glance(dark, n.into())));
+        assert_eq!(player.rules.blind().is_some(), (21.0..41.0).contains(&(t + 1e-6)), "at {t}");
+    }
+    let ends = player.of("r", Phase::End);
+    assert_eq!(ends[0].measured["end_reason"], "black");
+    let counts: Vec<&Draft> = player.told.iter().filter(|(_, d)| d.kind == "line_count").map(|(_, d)| d).collect();
+    let sum = |name: &str| counts.iter().map(|d| d.measured[name].as_f64().unwrap()).sum::<f64>();
+    assert!((sum("interval_seconds") - 60.0).abs() < 1e-6, "no time is left out: {}", sum("interval_seconds"));
+    let unseen = sum("interval_seconds") - sum("observed_seconds");
+    assert!((unseen - 20.2).abs() < 0.3, "{unseen} s were not observed");
+}
+
+#[test]
+fn a_cameras_budget_holds_alarms_back_and_reports_them() {
+    let rules = vec![
+        (Arc::from("r"), dwell(), Conditions::default()),
+        (Arc::from("own"), dwell(), Conditions { schedule: None, budget: Some(1) }),
+    ];
+    let camera = CameraConditions { maintenance: Vec::new(), budget: Some(3) };
+    let mut player = Player::new(rules, camera);
+    for n in 0..7200u32 {
+        // Every ten seconds of the first minute another car comes to stand for three seconds.
+        let t = f64::from(n);
+        let cars = if n < 60 && n % 10 < 4 { vec![standing(u64::from(n / 10 + 1))] } else { Vec::new() };
+        player.frame(t, &cars, None);
+        if n % 10 == 5 {
+            let gone = player.rules.forget(vantage::base::TrackId(u64::from(n / 10 + 1)), MediaTime::from_seconds(t));
+            player.told.extend(gone.into_iter().map(|(id, draft)| (id.to_string(), draft)));
+        }
+    }
+    // Six cars: `own` lets one through, and with it the camera lets three through in all.
+    let starts = player.of("r", Phase::Start).len() + player.of("own", Phase::Start).len();
+    let ends = player.of("r", Phase::End).len() + player.of("own", Phase::End).len();
+    assert_eq!((starts, ends), (3, 3), "what starts ends, and what was held back does neither");
+    let held = |id: &str| {
+        let told = player.of(id, Phase::Instant);
+        told.iter().filter(|d| d.kind == "alarms_held_back").map(|d| d.measured["held_back"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((held("own"), held("camera.conditions")), (5, 4));
+    assert_eq!(player.rules.held_back(), 4);
+}
