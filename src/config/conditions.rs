@@ -88,11 +88,7 @@ pub(super) fn maintenance(context: &mut Context<'_>, camera: &Camera, zone: Opti
     windows.iter().filter_map(|window| one(context, window, zone)).collect()
 }
 
-fn one(
-    context: &mut Context<'_>,
-    written: &Located<raw::Maintenance>,
-    zone: Option<&TimeZone>,
-) -> Option<Maintenance> {
+fn one(context: &mut Context<'_>, written: &Located<raw::Maintenance>, zone: Option<&TimeZone>) -> Option<Maintenance> {
     let Located { value: window, mark } = written;
     let reason = window.reason.get().cloned();
     let date = |field: &Field<String>| field.get().and_then(|text| text.parse::<Timestamp>().ok());

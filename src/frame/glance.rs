@@ -130,7 +130,8 @@ fn eight_bits<'a>(row: &'a [u8], format: PlaneFormat, scratch: &'a mut Vec<u8>) 
 
 fn mixed(hash: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let hash = words.iter().fold(hash, |hash, word| (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME));
+    let hash =
+        words.iter().fold(hash, |hash, word| (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME));
     rest.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 

@@ -61,7 +61,8 @@ impl Book {
     /// Takes out what is over by now. Cameras' clocks differ, so time may step back; nothing is cleared by that.
     fn clear(&mut self, now: Timestamp) -> Vec<Incident> {
         let over = |incident: &Incident| incident.is_over(now);
-        let mut cleared: Vec<Incident> = self.ongoing.extract_if(.., |_, incident| over(incident)).map(|(_, i)| i).collect();
+        let mut cleared: Vec<Incident> =
+            self.ongoing.extract_if(.., |_, incident| over(incident)).map(|(_, i)| i).collect();
         cleared.iter_mut().for_each(|incident| incident.cleared = Some(now));
         cleared
     }
@@ -83,9 +84,8 @@ impl Book {
     /// The latest ongoing incident of that sort and site at that place.
     fn matching(&self, event: &Event, group: &str) -> Option<IncidentId> {
         let site = site_of(event);
-        let fits = |incident: &&Incident| {
-            incident.group == group && incident.site == site && is_same_place(incident, event)
-        };
+        let fits =
+            |incident: &&Incident| incident.group == group && incident.site == site && is_same_place(incident, event);
         self.ongoing.values().filter(fits).max_by_key(|incident| (incident.last, incident.id)).map(|i| i.id)
     }
 }

@@ -108,14 +108,7 @@ struct AbandonedObject {
 
 impl AbandonedObject {
     fn new(params: Params, common: Common) -> Self {
-        Self {
-            params,
-            common,
-            background: Background::default(),
-            open: Vec::new(),
-            last: None,
-            happenings: 0,
-        }
+        Self { params, common, background: Background::default(), open: Vec::new(), last: None, happenings: 0 }
     }
 
     fn cover(&mut self, track: &Track, scene: &Scene, dt_s: f32) {

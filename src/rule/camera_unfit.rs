@@ -318,7 +318,8 @@ impl CameraUnfit {
 
     /// Where the view has gone, looked for now and then while marks are missing.
     fn search(&mut self, plate: &Plate, comparison: Option<Comparison>, at: MediaTime) -> Option<Shift> {
-        let missing = comparison.is_some_and(|c| c.matching < SEARCH_BELOW && f64::from(c.flat) < self.params.covered_share);
+        let missing =
+            comparison.is_some_and(|c| c.matching < SEARCH_BELOW && f64::from(c.flat) < self.params.covered_share);
         let reference = self.reference.as_ref().filter(|_| missing)?;
         if self.searched.is_some_and(|searched| at.since(searched) < SEARCH_EVERY) {
             return self.measures.shift;
@@ -367,7 +368,8 @@ impl CameraUnfit {
                 *slot = Some(Suspicion { since, last: at });
                 if fault == Fault::Frozen {
                     // The stretch itself is the hold.
-                    let began = MediaTime(at.0.saturating_sub(i64::try_from(self.measures.still.as_nanos()).unwrap_or(0)));
+                    let began =
+                        MediaTime(at.0.saturating_sub(i64::try_from(self.measures.still.as_nanos()).unwrap_or(0)));
                     ripe = Some((fault, began));
                 } else if at.since(since) >= self.params.hold(fault) {
                     ripe = Some((fault, since));

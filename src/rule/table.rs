@@ -29,7 +29,14 @@ pub struct Kind {
 }
 
 /// Every kind of rule, by name.
-pub const TABLE: &[Kind] = &[abandoned_object::KIND, camera_unfit::KIND, line_crossing::KIND, stopped_vehicle::KIND, wrong_way::KIND, zone_dwell::KIND];
+pub const TABLE: &[Kind] = &[
+    abandoned_object::KIND,
+    camera_unfit::KIND,
+    line_crossing::KIND,
+    stopped_vehicle::KIND,
+    wrong_way::KIND,
+    zone_dwell::KIND,
+];
 
 /// The kind of that name.
 #[must_use]

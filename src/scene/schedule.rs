@@ -124,7 +124,9 @@ impl Window {
             return Err("it names no day: it would never be open".to_owned());
         }
         if from == to {
-            return Err(format!("it begins and ends at {from}: nobody can tell whether that is no time or a whole day"));
+            return Err(format!(
+                "it begins and ends at {from}: nobody can tell whether that is no time or a whole day"
+            ));
         }
         Ok(Self { days, from, to })
     }
@@ -140,7 +142,8 @@ impl Window {
 
     /// Every minute of the week that lies in it, as (day, time).
     fn overlaps(&self, other: &Self) -> Option<(Day, ClockTime)> {
-        let week = Day::ALL.into_iter().flat_map(|day| (0..DAY_MINUTES).map(move |minutes| (day, ClockTime { minutes })));
+        let week =
+            Day::ALL.into_iter().flat_map(|day| (0..DAY_MINUTES).map(move |minutes| (day, ClockTime { minutes })));
         week.into_iter().find(|(day, time)| self.contains(*day, *time) && other.contains(*day, *time))
     }
 }
@@ -302,10 +305,8 @@ mod tests {
 
     #[test]
     fn maintenance_is_once_or_weekly() {
-        let once = Maintenance {
-            when: Occasion::Once(at("2026-01-05T10:00:00Z"), at("2026-01-05T11:00:00Z")),
-            reason: None,
-        };
+        let once =
+            Maintenance { when: Occasion::Once(at("2026-01-05T10:00:00Z"), at("2026-01-05T11:00:00Z")), reason: None };
         assert!(once.is_on(at("2026-01-05T10:00:00Z")) && !once.is_on(at("2026-01-05T11:00:00Z")));
     }
 }

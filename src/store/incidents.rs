@@ -106,9 +106,7 @@ impl Reader {
         }
         let body: Option<String> = self
             .conn
-            .prepare_cached(
-                "SELECT body FROM incidents JOIN incident_events ON incident = id WHERE event = ?1",
-            )
+            .prepare_cached("SELECT body FROM incidents JOIN incident_events ON incident = id WHERE event = ?1")
             .and_then(|mut select| select.query_row([event.0.as_bytes().as_slice()], |row| row.get(0)).optional())
             .map_err(|e| self.failed(e))?;
         body.map(|body| self.incident(&body)).transpose()

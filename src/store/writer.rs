@@ -279,7 +279,9 @@ impl Writer {
             // A caller who no longer waits is no failure.
             match (request, ack) {
                 (Request::Submit { ack: Some(waiting), .. }, Some(ack)) => drop(waiting.try_send(ack)),
-                (Request::Confirm { done, .. } | Request::Incidents { done, .. } | Request::Flush { done }, _) => drop(done.try_send(())),
+                (Request::Confirm { done, .. } | Request::Incidents { done, .. } | Request::Flush { done }, _) => {
+                    drop(done.try_send(()))
+                }
                 _ => {}
             }
         }

@@ -129,7 +129,13 @@ pub fn play_at(shift: i64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -
                 for track in &mut tracks {
                     track.first_seen.0 += shift;
                 }
-                rules.observe(&FrameView { at: time(*t), capture: capture(time(*t)), tracks: &tracks, scene, glance: None })
+                rules.observe(&FrameView {
+                    at: time(*t),
+                    capture: capture(time(*t)),
+                    tracks: &tracks,
+                    scene,
+                    glance: None,
+                })
             }
             Step::Gap(from, to) => rules.gap(time(*from), time(*to)),
             Step::Forget(id, t) => rules.forget(TrackId(*id), time(*t)),

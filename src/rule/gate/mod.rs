@@ -7,9 +7,9 @@
 mod budget;
 mod pause;
 
-pub use pause::{CameraConditions, Conditions};
 pub(super) use budget::Budget;
 pub(super) use pause::CameraGate;
+pub use pause::{CameraConditions, Conditions};
 
 use super::{Draft, Rule};
 use crate::base::{CaptureTime, MediaTime, TimeSource, TrackId};

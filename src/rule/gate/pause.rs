@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Budget;
 use crate::base::{CaptureTime, MediaTime, TimeSource};
-use crate::rule::draft::{seconds, values};
 use crate::rule::Draft;
+use crate::rule::draft::{seconds, values};
 use crate::scene::schedule::{Maintenance, Schedule};
 use crate::scene::{Phase, Severity};
 
@@ -52,7 +52,12 @@ impl CameraGate {
     }
 
     /// Whether maintenance is on; says so when it begins and ends. Without a clock it never is.
-    pub(in crate::rule) fn is_maintained(&mut self, at: MediaTime, capture: &CaptureTime, out: &mut Vec<Draft>) -> bool {
+    pub(in crate::rule) fn is_maintained(
+        &mut self,
+        at: MediaTime,
+        capture: &CaptureTime,
+        out: &mut Vec<Draft>,
+    ) -> bool {
         let known = capture.source != TimeSource::Epoch;
         let on = self.maintenance.iter().find(|window| known && window.is_on(capture.utc));
         match (on, &self.ongoing) {

@@ -54,13 +54,8 @@ impl Stillness {
             }
         }
         // The scene lives, or is merely quiet: the stretch begins again.
-        self.last = Some(Last {
-            since: at,
-            fingerprint: glance.fingerprint,
-            first: plate.clone(),
-            identical: 0,
-            recoded: 0,
-        });
+        self.last =
+            Some(Last { since: at, fingerprint: glance.fingerprint, first: plate.clone(), identical: 0, recoded: 0 });
         Duration::ZERO
     }
 
@@ -110,7 +105,7 @@ mod tests {
 
     #[test]
     fn equal_pictures_are_still_and_a_keyframe_does_not_wake_them() {
-        let lasted = run((0..50).map(|n| glance(100 + u8::from(n / 20 == 1), u64::from(n / 20 + 1))));
+        let lasted = run((0..50u64).map(|n| glance(100 + u8::from(n / 20 == 1), n / 20 + 1)));
         assert!((lasted[49] - 9.8).abs() < 1e-9, "{lasted:?}");
     }
 
@@ -123,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_scene_that_moves_on_ends_it() {
-        let lasted = run((0..20).map(|n| if n < 10 { glance(100, 1) } else { glance(140, 2 + n) }));
+        let lasted = run((0..20).map(|n| if n < 10 { glance(100, 1) } else { glance(140, 2 + n as u64) }));
         assert!(lasted[9] > 1.7 && lasted[10..].iter().all(|s| *s == 0.0), "{lasted:?}");
     }
 }
