@@ -172,6 +172,8 @@ fn cases() -> Vec<Case> {
         ("maintenance backwards", url("maintenance: [{§from: 2026-01-05T12:00:00Z, to: 2026-01-05T11:00:00Z}]"), &[("ends before it begins", "swap")]),
         ("maintenance half dated", url("maintenance: [{§from: 2026-01-05T12:00:00Z, to: \"13:00\"}]"), &[("one end of this window is a date", "both as")]),
         ("maintenance once on days", url("maintenance: [{days: §[mon], from: 2026-01-05T12:00:00Z, to: 2026-01-05T13:00:00Z}]"), &[("`days` would be ignored", "remove it")]),
+        ("unknown preset", url("zones: [{id: z, polygon: [[0,0],[1,0],[1,1]]}]\nrules: [{id: r, type: dwell, zone: z, preset: §nroth}]"), &[("no preset \"nroth\"", "`presets` first")]),
+        ("preset without picture", url("presets: [{id: north, reference: §nowhere.png}]"), &[("cannot be read", "PNG or JPEG")]),
         ("site that is no id", url("site: §North Bridge"), &[("cannot be the id of a site", "lower-case")]),
         // Rules
         ("rule type", url("rules: [{id: r, type: §line_crosing, line: a}]"), &[("no rule of type \"line_crosing\"", "did you mean \"line_crossing\"?")]),

@@ -45,7 +45,7 @@ fn truth(scenario: &str) -> BTreeMap<u64, Vec<Track>> {
 }
 
 fn look(picture: &I420) -> Glance {
-    let (width, height) = picture.size;
+    let (width, _) = picture.size;
     let [y, u, v] = &picture.planes;
     let plane = |data| Plane { data, stride: width.div_ceil(2) };
     let planes = [Plane { data: y, stride: width }, plane(u), plane(v)];

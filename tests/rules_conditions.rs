@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rules_support::{CAR, scene, track};
 use serde_json::{Value, json};
 use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp};
-use vantage::rule::{CameraConditions, Conditions, Draft, FrameView, Rule, RuleSet, SceneNames, find};
+use vantage::rule::{CameraConditions, Conditions, Draft, FrameView, Preset, Rule, RuleSet, SceneNames, find};
 use vantage::scene::glance::GridSize;
 use vantage::scene::schedule::{Day, Maintenance, Occasion, Schedule, Window, time_zone};
 use vantage::scene::{Glance, Phase, Track};
@@ -38,9 +38,18 @@ fn filmed(t: f64, source: TimeSource) -> CaptureTime {
 
 /// A picture of the grid's size: a scene with marks, or darkness.
 fn glance(dark: bool, n: u64) -> Glance {
+    view(if dark { 0 } else { 31 }, n)
+}
+
+/// Another number is another view; 0 is darkness.
+fn view(view: usize, n: u64) -> Glance {
+    let dark = view == 0;
     let fine = GridSize { width: 320, height: 180 };
     let coarse = fine.halved();
-    let mark = |i: usize| ((i % 320 / 7 * 31 + i / 320 / 5 * 17) % 13 * 15) as u8;
+    let mark = |i: usize| {
+        let mixed = (i % 320 / 7 * 73_856_093) ^ (i / 320 / 5 * 19_349_663) ^ (view * 83_492_791);
+        ((mixed as u32).wrapping_mul(2_654_435_761) >> 24) as u8 / 2
+    };
     Glance {
         fine,
         luma: (0..fine.cells()).map(|i| if dark { 3 } else { 40 + mark(i) }).collect(),
@@ -86,7 +95,7 @@ fn standing(id: u64) -> Track {
 
 #[test]
 fn a_rule_rests_outside_its_schedule_and_starts_afresh_within_it() {
-    let conditions = Conditions { schedule: Some(hours("00:01", "00:02")), budget: None };
+    let conditions = Conditions { schedule: Some(hours("00:01", "00:02")), budget: None, preset: None };
     let mut player = Player::new(one(dwell(), conditions), CameraConditions::default());
     for second in 0..180 {
         player.frame(f64::from(second), &[standing(1)], None);
@@ -105,7 +114,7 @@ fn one_track_through_two_windows_makes_two_happenings() {
     let window = |from: &str, to: &str| Window::new(Day::ALL.to_vec(), from.parse().unwrap(), to.parse().unwrap());
     let windows = vec![window("00:00", "00:01").unwrap(), window("00:02", "00:03").unwrap()];
     let schedule = Schedule::new(time_zone("UTC").unwrap(), windows).unwrap();
-    let conditions = Conditions { schedule: Some(schedule), budget: None };
+    let conditions = Conditions { schedule: Some(schedule), budget: None, preset: None };
     let mut player = Player::new(one(dwell(), conditions), CameraConditions::default());
     for second in 0..180 {
         player.frame(f64::from(second), &[standing(1)], None);
@@ -118,7 +127,7 @@ fn one_track_through_two_windows_makes_two_happenings() {
 
 #[test]
 fn without_a_clock_a_scheduled_rule_works_and_says_so() {
-    let conditions = Conditions { schedule: Some(hours("12:00", "13:00")), budget: None };
+    let conditions = Conditions { schedule: Some(hours("12:00", "13:00")), budget: None, preset: None };
     let mut player = Player::new(one(dwell(), conditions), CameraConditions::default());
     player.source = TimeSource::Epoch;
     for second in 0..10 {
@@ -138,7 +147,7 @@ fn maintenance_rests_every_rule_and_is_recorded() {
     let mut rules = one(dwell(), Conditions::default());
     let unfit = compiled("camera_unfit", &json!({"learn_for": "1s", "black_after": "1s"}));
     rules.insert(0, (Arc::from("unfit"), unfit, Conditions::default()));
-    let mut player = Player::new(rules, CameraConditions { maintenance, budget: None });
+    let mut player = Player::new(rules, CameraConditions { maintenance, ..CameraConditions::default() });
     for n in 0..200u32 {
         let t = f64::from(n) / 5.0;
         // Somebody covers the lens while working at it.
@@ -189,9 +198,9 @@ fn an_unfit_view_rests_the_others_and_counts_say_so() {
 fn a_cameras_budget_holds_alarms_back_and_reports_them() {
     let rules = vec![
         (Arc::from("r"), dwell(), Conditions::default()),
-        (Arc::from("own"), dwell(), Conditions { schedule: None, budget: Some(1) }),
+        (Arc::from("own"), dwell(), Conditions { schedule: None, budget: Some(1), preset: None }),
     ];
-    let camera = CameraConditions { maintenance: Vec::new(), budget: Some(3) };
+    let camera = CameraConditions { budget: Some(3), ..CameraConditions::default() };
     let mut player = Player::new(rules, camera);
     for n in 0..7200u32 {
         // Every ten seconds of the first minute another car comes to stand for three seconds.
@@ -216,4 +225,38 @@ fn a_cameras_budget_holds_alarms_back_and_reports_them() {
     };
     assert_eq!((held("own"), held("camera.conditions")), (5, 4));
     assert_eq!(player.rules.held_back(), 4);
+}
+
+#[test]
+fn rules_of_a_preset_work_only_while_the_camera_stands_there() {
+    let at = |preset: &str| Conditions { preset: Some(preset.to_owned()), ..Conditions::default() };
+    let rules: Vec<(Arc<str>, Box<dyn Rule>, Conditions)> =
+        vec![(Arc::from("north"), dwell(), at("n")), (Arc::from("south"), dwell(), at("s"))];
+    let presets = [("n", 31), ("s", 57)].map(|(id, number)| Preset { id: id.to_owned(), view: view(number, 0) });
+    let camera = CameraConditions { presets: presets.to_vec(), ..CameraConditions::default() };
+    let mut player = Player::new(rules, camera);
+    for n in 0..300u32 {
+        let t = f64::from(n) / 5.0;
+        // North for 20 s, on the way for 10, south for 20, and off to where nobody drew anything.
+        let shown = match n / 50 {
+            0 | 1 => 31,
+            2 => 90 + n as usize,
+            3 | 4 => 57,
+            _ => 203,
+        };
+        player.frame(t, &[standing(1)], Some(&view(shown, n.into())));
+        let expected = [(1.0, 20.6, 0), (31.0, 50.6, 1)].iter().any(|(from, to, _)| (*from..*to).contains(&(t + 1e-6)));
+        assert_eq!(player.rules.blind(), (!expected).then_some("preset"), "at {t}");
+    }
+    let story = |id: &str| {
+        let times = |phase| player.of(id, phase).iter().map(|d| d.at.0 / 1_000_000).collect::<Vec<_>>();
+        (times(Phase::Start), times(Phase::End))
+    };
+    assert_eq!(story("north"), (vec![3_000], vec![20_400]));
+    assert_eq!(story("south"), (vec![33_000], vec![50_400]));
+    assert!(player.of("north", Phase::End).iter().all(|end| end.measured["end_reason"] == "preset"));
+    let told =
+        player.told.iter().filter(|(_, d)| d.kind == "preset").map(|(_, d)| (d.phase, d.measured["preset"].clone()));
+    let expected = [(Phase::Start, "n"), (Phase::End, "n"), (Phase::Start, "s"), (Phase::End, "s")];
+    assert_eq!(told.collect::<Vec<_>>(), expected.map(|(phase, id)| (phase, json!(id))));
 }

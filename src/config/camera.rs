@@ -47,6 +47,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
+    let presets = conditions::presets(context, camera);
     let site = camera.site.located().map(|site| {
         context.check_id(&site.value, site.mark, "site");
         site.value.clone()
@@ -86,6 +87,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         lines,
         lanes,
         rules,
+        presets,
         site,
         maintenance,
         budget,
@@ -266,8 +268,9 @@ fn rules(
         .filter_map(|rule| {
             let schedule = conditions::schedule(context, &rule.value, zone);
             let budget = conditions::budget(context, &rule.value.budget);
+            let preset = conditions::preset(context, &rule.value.preset, camera);
             let (id, kind, params) = context.kind(&rule.value, kinds, "rule", names)?;
-            Some(RulePlan { id, kind, params, schedule, budget })
+            Some(RulePlan { id, kind, params, schedule, budget, preset })
         })
         .collect()
 }

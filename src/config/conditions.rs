@@ -3,8 +3,10 @@
 use jiff::tz::TimeZone;
 
 use super::compile::Context;
+use super::plan::PresetPlan;
 use super::raw::{self, Camera, default};
-use super::read::{Field, Located};
+use super::read::{Field, Located, quoted};
+use super::suggest;
 use super::text::Mark;
 use crate::base::Timestamp;
 use crate::scene::schedule::{ClockTime, Day, Maintenance, Occasion, Schedule, Window, time_zone};
@@ -125,4 +127,33 @@ pub(super) fn budget(context: &mut Context<'_>, field: &Field<u64>) -> Option<u3
         context.problems.error(written.mark, message, help);
     }
     u32::try_from(written.value).ok()
+}
+
+/// Where a camera that can be turned may stand. The pictures are read when the camera is started; here they must be there.
+pub(super) fn presets(context: &mut Context<'_>, camera: &Camera) -> Vec<PresetPlan> {
+    let Some(presets) = camera.presets.get() else { return Vec::new() };
+    context.unique(presets.iter().map(|preset| &preset.value.id), "preset");
+    let compile = |preset: &Located<raw::Preset>| {
+        let written = preset.value.reference.located()?;
+        let reference = context.path(&written.value);
+        if let Err(why) = std::fs::metadata(&reference) {
+            let message = format!("{} cannot be read: {why}", quoted(&written.value));
+            context.problems.error(written.mark, message, "name a PNG or JPEG picture of the view from this preset");
+        }
+        Some(PresetPlan { id: preset.value.id.get()?.clone(), reference })
+    };
+    presets.iter().filter_map(compile).collect()
+}
+
+/// The preset that a rule is for.
+pub(super) fn preset(context: &mut Context<'_>, field: &Field<String>, camera: &Camera) -> Option<String> {
+    let written = field.located()?;
+    let presets = camera.presets.get().into_iter().flatten();
+    let known: Vec<&str> = presets.filter_map(|preset| preset.value.id.get().map(String::as_str)).collect();
+    if !known.contains(&written.value.as_str()) {
+        let message = format!("this camera has no preset {}", quoted(&written.value));
+        let help = suggest::advice(&written.value, &known, "list it under the camera's `presets` first");
+        context.problems.error(written.mark, message, help);
+    }
+    Some(written.value.clone())
 }

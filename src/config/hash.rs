@@ -85,6 +85,7 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         lines,
         lanes,
         rules,
+        presets,
         site,
         maintenance,
         budget,
@@ -120,6 +121,10 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         "lines": lines,
         "lanes": lanes,
         "rules": rules,
+        "presets": presets
+            .iter()
+            .map(|preset| json!({"id": preset.id, "reference": relative(&preset.reference, folder)}))
+            .collect::<Vec<_>>(),
         "site": site,
         "maintenance": maintenance.iter().map(maintenance_form).collect::<Vec<_>>(),
         "budget": budget,
@@ -127,11 +132,12 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
 }
 
 fn rule_form(rule: &RulePlan, folder: &Path) -> Value {
-    let RulePlan { id, kind, params, schedule, budget } = rule;
+    let RulePlan { id, kind, params, schedule, budget, preset } = rule;
     let mut form = kind_form(id, kind, params, folder);
     if let Some(form) = form.as_object_mut() {
         form.insert("schedule".to_owned(), json!(schedule.as_ref().map(ToString::to_string)));
         form.insert("budget".to_owned(), json!(budget));
+        form.insert("preset".to_owned(), json!(preset));
     }
     form
 }

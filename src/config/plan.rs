@@ -172,6 +172,8 @@ pub struct CameraPlan {
     pub lanes: Vec<LanePlan>,
     /// Rules in file order.
     pub rules: Vec<RulePlan>,
+    /// Where it may stand, if it can be turned.
+    pub presets: Vec<PresetPlan>,
     /// The site that it shares with other cameras.
     pub site: Option<String>,
     /// When the camera is worked at.
@@ -309,4 +311,15 @@ pub struct RulePlan {
     pub schedule: Option<Schedule>,
     /// Most happenings an hour that it may start.
     pub budget: Option<u32>,
+    /// The preset that it is for.
+    pub preset: Option<String>,
+}
+
+/// A position that a camera is turned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresetPlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// Absolute path of a picture of the view.
+    pub reference: PathBuf,
 }

@@ -182,6 +182,8 @@ table! {
         optional lanes: Vec<Located<Lane>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
+        /// Where a camera that can be turned may stand; its rules rest while it stands elsewhere.
+        optional presets: Vec<Located<Preset>> = json!([]),
         /// Site that it shares with other cameras: what they report of one thing there becomes one incident.
         optional site: String,
         /// IANA name of the time zone that schedules and maintenance are written in.
@@ -190,6 +192,16 @@ table! {
         optional maintenance: Vec<Located<Maintenance>> = json!([]),
         /// Most alarms (warnings and above) an hour that its rules may start together, 1 to 100000; no limit when not given.
         optional budget: u64,
+    }
+}
+
+table! {
+    /// A position that the camera is turned to.
+    Preset ("this preset") {
+        /// Its name, once per camera, which rules refer to.
+        required id: String,
+        /// PNG or JPEG picture of the view from there, in the shape of the analysed stream.
+        required reference: String,
     }
 }
 
@@ -419,6 +431,8 @@ pub(super) struct Kind {
     pub schedule: Field<Schedule>,
     /// Of rules only, whatever their type.
     pub budget: Field<u64>,
+    /// Of rules only, whatever their type.
+    pub preset: Field<String>,
     pub params: Vec<Param>,
 }
 
@@ -441,7 +455,7 @@ pub(super) struct Marks {
 
 impl Kind {
     const SINK_KEYS: &'static [&'static str] = &["id", "type"];
-    const RULE_KEYS: &'static [&'static str] = &["id", "type", "schedule", "budget"];
+    const RULE_KEYS: &'static [&'static str] = &["id", "type", "schedule", "budget", "preset"];
 }
 
 impl FromNode for Kind {
@@ -454,6 +468,7 @@ impl FromNode for Kind {
             kind: table.required("type", problems),
             schedule: if is_rule { table.optional("schedule", problems) } else { Field::Absent },
             budget: if is_rule { table.optional("budget", problems) } else { Field::Absent },
+            preset: if is_rule { table.optional("preset", problems) } else { Field::Absent },
             params: table.others(keys).map(Param::from).collect(),
         })
     }

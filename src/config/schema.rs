@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::raw::{Document, Schedule};
 use super::registry::{KindInfo, Registry};
 
+const PRESET: &str = "The camera's preset that the rule is for; it rests while the camera stands elsewhere.";
 const BUDGET: &str = "Most happenings an hour that the rule may start; what is held back is counted and reported.";
 
 /// The JSON Schema (draft 2020-12) of the pipeline file, with the rules and sinks of `registry`.
@@ -16,6 +17,7 @@ pub fn schema(registry: &Registry<'_>) -> Value {
     let root = generator.subschema_for::<Document>();
     let conditions = [
         ("schedule", generator.subschema_for::<Schedule>().to_value()),
+        ("preset", json!({"type": "string", "description": PRESET})),
         ("budget", json!({"type": "integer", "minimum": 1, "description": BUDGET})),
     ];
     let rule = kinds(&mut generator, registry.rule_kinds, &conditions);

@@ -10,7 +10,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 ];
 
 /// Records about the system rather than the road, which are nobody's incident.
-const NOTES: &[&str] = &["alarms_held_back", "maintenance", "line_count"];
+const NOTES: &[&str] = &["alarms_held_back", "maintenance", "preset", "line_count"];
 
 /// The sort of thing that an event of this kind speaks of; `None` for notes.
 #[must_use]

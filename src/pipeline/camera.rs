@@ -11,8 +11,11 @@ use super::output::Output;
 use super::tail::{SceneBuilder, Tail, TailParts, tracking};
 use crate::base::{Clock, Error, ErrorKind, Result};
 use crate::config::{self, Address, CameraPlan};
-use crate::frame::{Account, Frame, FrameDrop, Inlet, Pushed, Stages};
-use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, RuleSet, Scene, SceneNames};
+use crate::frame::{
+    Account, Colour, Frame, FrameDrop, Inlet, Matrix, Plane, PlaneFormat, Planes, Pushed, Range, Rotation, Stages,
+    glance,
+};
+use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, Preset, RuleSet, Scene, SceneNames};
 use crate::scene::{Labels, SkipReason};
 use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
 
@@ -238,11 +241,28 @@ fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
             Error::new(ErrorKind::Config, format!("rule {}: {}", rule.id, all.join("; ")))
                 .help("run `vantage check` on the pipeline file")
         })?;
-        let conditions = Conditions { schedule: rule.schedule.clone(), budget: rule.budget };
+        let conditions =
+            Conditions { schedule: rule.schedule.clone(), budget: rule.budget, preset: rule.preset.clone() };
         rules.push((Arc::from(rule.id.as_str()), compiled.rule, conditions));
     }
-    let camera = CameraConditions { maintenance: plan.maintenance.clone(), budget: plan.budget };
+    let presets = plan.presets.iter().map(preset).collect::<Result<_>>()?;
+    let camera = CameraConditions { maintenance: plan.maintenance.clone(), presets, budget: plan.budget };
     Ok(RuleSet::with_conditions(rules, camera))
+}
+
+/// A preset with the picture of its view.
+fn preset(plan: &config::PresetPlan) -> Result<Preset> {
+    let failed = |error: image::ImageError| {
+        Error::new(ErrorKind::Config, format!("preset {}: {}: {error}", plan.id, plan.reference.display()))
+            .help("name a PNG or JPEG picture of the view from this preset")
+            .source(error)
+    };
+    let grey = image::open(&plan.reference).map_err(failed)?.into_luma8();
+    let size = (grey.width() as usize, grey.height() as usize);
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
+    let plane = Plane { data: grey.as_raw(), stride: size.0 };
+    let planes = Planes::new(size, PlaneFormat::Gray8, &[plane], colour, Rotation::None)?;
+    Ok(Preset { id: plan.id.clone(), view: glance::take(&planes) })
 }
 
 fn settings(plan: &CameraPlan, repeat: u32) -> Settings {

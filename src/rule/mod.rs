@@ -39,7 +39,7 @@ mod wrong_way;
 mod zone_dwell;
 
 pub use draft::Draft;
-pub use gate::{CameraConditions, Conditions};
+pub use gate::{CameraConditions, Conditions, Preset};
 pub use margin::{Bound, Margin};
 pub use names::nearest;
 pub use params::ParamError;

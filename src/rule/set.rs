@@ -56,11 +56,14 @@ impl RuleSet {
         let mut all = Vec::new();
         let maintained = self.camera.is_maintained(frame.at, &frame.capture, &mut self.drafts);
         let maintained = maintained.then_some("maintenance");
+        if let Some(glance) = frame.glance.filter(|_| !self.camera.presets.is_empty()) {
+            self.camera.presets.look(glance, frame.at, &mut self.drafts);
+        }
         self.tell_camera(&mut all);
         self.blind = maintained;
         for judges in [true, false] {
             self.observe_some(&frame, judges, &mut all);
-            self.blind = maintained.or_else(|| self.judgement());
+            self.blind = maintained.or_else(|| self.judgement()).or_else(|| self.astray());
         }
         if let Some(summary) = self.camera.budget.as_mut().and_then(|budget| budget.summary(frame.at)) {
             all.push((Arc::clone(&self.camera_id), summary));
@@ -72,11 +75,12 @@ impl RuleSet {
     /// The rules that judge the view, or the others.
     fn observe_some(&mut self, frame: &FrameView<'_>, judges: bool, all: &mut Drafts) {
         let Self { rules, drafts, camera, blind, last, .. } = self;
+        let CameraGate { presets, budget, .. } = camera;
         for (id, gate) in rules.iter_mut().filter(|(_, gate)| gate.rule.view().is_some() == judges) {
-            if gate.enter(frame.at, *last, &frame.capture, *blind, drafts) {
+            if gate.enter(frame.at, *last, &frame.capture, *blind, presets.standing(), drafts) {
                 gate.rule.observe(frame, drafts);
             }
-            gate.pass(frame.at, drafts, camera.budget.as_mut().filter(|_| !judges));
+            gate.pass(frame.at, drafts, budget.as_mut().filter(|_| !judges));
             all.extend(drafts.drain(..).map(|draft| (Arc::clone(id), draft)));
         }
     }
@@ -87,13 +91,22 @@ impl RuleSet {
         awake.filter_map(|(_, gate)| gate.rule.view()).find_map(View::unfit)
     }
 
+    /// Whether a camera that can be turned stands at none of its presets.
+    fn astray(&self) -> Option<&'static str> {
+        let presets = &self.camera.presets;
+        (!presets.is_empty() && presets.standing().is_none()).then_some("preset")
+    }
+
     /// There were no frames between `from` and `to`: whatever is open ends. Tracks get new ids.
     pub fn gap(&mut self, from: MediaTime, to: MediaTime) -> Drafts {
-        self.each(from, |gate, out| {
+        let mut all = self.each(from, |gate, out| {
             if gate.paused().is_none() {
                 gate.rule.gap(from, to, out);
             }
-        })
+        });
+        self.camera.presets.leave(from, &mut self.drafts);
+        self.tell_camera(&mut all);
+        all
     }
 
     /// The stream is over: whatever is open ends.
@@ -103,7 +116,7 @@ impl RuleSet {
             gate.finish(at, &mut self.drafts);
             all.extend(self.drafts.drain(..).map(|draft| (Arc::clone(id), draft)));
         }
-        self.camera.finish(at, &mut self.drafts);
+        self.camera.end(at, &mut self.drafts);
         self.drafts.extend(self.camera.budget.as_mut().and_then(|budget| budget.rest(at)));
         self.tell_camera(&mut all);
         all
@@ -120,7 +133,8 @@ impl RuleSet {
         self.rules.iter().map(|(_, gate)| gate.rule.held()).sum()
     }
 
-    /// Why all rules but those that judge the view rest since the last frame: `maintenance`, or the view's fault.
+    /// Why all rules but those that judge the view rest since the last frame: `maintenance`, the view's fault, or `preset`
+    /// when the camera stands at none.
     /// Tracks of such pictures are worth nothing.
     #[must_use]
     pub fn blind(&self) -> Option<&'static str> {
@@ -130,7 +144,7 @@ impl RuleSet {
     /// Whether a rule looks at glances.
     #[must_use]
     pub fn wants_glances(&self) -> bool {
-        self.rules.iter().any(|(_, gate)| gate.rule.wants_glances())
+        !self.camera.presets.is_empty() || self.rules.iter().any(|(_, gate)| gate.rule.wants_glances())
     }
 
     /// Each rule with why it rests at present (if it does) and how many happenings its budget has held back.

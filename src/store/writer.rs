@@ -280,7 +280,7 @@ impl Writer {
             match (request, ack) {
                 (Request::Submit { ack: Some(waiting), .. }, Some(ack)) => drop(waiting.try_send(ack)),
                 (Request::Confirm { done, .. } | Request::Incidents { done, .. } | Request::Flush { done }, _) => {
-                    drop(done.try_send(()))
+                    let _ = done.try_send(());
                 }
                 _ => {}
             }

@@ -6,10 +6,12 @@
 
 mod budget;
 mod pause;
+mod preset;
 
 pub(super) use budget::Budget;
 pub(super) use pause::CameraGate;
 pub use pause::{CameraConditions, Conditions};
+pub use preset::Preset;
 
 use super::{Draft, Rule};
 use crate::base::{CaptureTime, MediaTime, TimeSource, TrackId};
@@ -45,13 +47,15 @@ impl Gate {
         self.budget.as_ref().map_or(0, Budget::total)
     }
 
-    /// Decides whether the rule sees the coming frame. `camera` is why the whole camera rests, if it does.
+    /// Decides whether the rule sees the coming frame. `camera` is why the whole camera rests, if it does; `standing` is
+    /// the preset that it stands at.
     pub(super) fn enter(
         &mut self,
         at: MediaTime,
         last: Option<MediaTime>,
         capture: &CaptureTime,
         camera: Option<&'static str>,
+        standing: Option<&str>,
         out: &mut Vec<Draft>,
     ) -> bool {
         self.clock_unknown = self.conditions.schedule.is_some() && capture.source == TimeSource::Epoch;
@@ -59,7 +63,8 @@ impl Gate {
             // Without a clock nobody knows the hour, and a rule that rests by mistake misses what it is there for.
             capture.source != TimeSource::Epoch && !schedule.is_active(capture.utc)
         });
-        let paused = camera.or(closed.then_some("schedule"));
+        let elsewhere = self.conditions.preset.as_deref().is_some_and(|preset| standing != Some(preset));
+        let paused = camera.or(elsewhere.then_some("preset")).or(closed.then_some("schedule"));
         if let (Some(why), None) = (paused, self.paused) {
             self.rule.pause(last.unwrap_or(at), why, out);
         }

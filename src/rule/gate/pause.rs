@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Budget;
+use super::preset::{Preset, Presets};
 use crate::base::{CaptureTime, MediaTime, TimeSource};
 use crate::rule::Draft;
 use crate::rule::draft::{seconds, values};
@@ -16,6 +17,8 @@ pub struct Conditions {
     pub schedule: Option<Schedule>,
     /// How many happenings it may start an hour; any number without one.
     pub budget: Option<u32>,
+    /// The preset that its scene was drawn for; works at any without one.
+    pub preset: Option<String>,
 }
 
 /// Under which conditions all rules of a camera work.
@@ -23,6 +26,8 @@ pub struct Conditions {
 pub struct CameraConditions {
     /// When the camera is worked at.
     pub maintenance: Vec<Maintenance>,
+    /// Where a camera that can be turned may stand; none for one that is fixed.
+    pub presets: Vec<Preset>,
     /// How many alarms (warnings and above) its rules may start an hour together.
     pub budget: Option<u32>,
 }
@@ -36,6 +41,7 @@ struct Ongoing {
 /// The camera's own part of the gate.
 pub(in crate::rule) struct CameraGate {
     maintenance: Vec<Maintenance>,
+    pub(in crate::rule) presets: Presets,
     pub(in crate::rule) budget: Option<Budget>,
     ongoing: Option<Ongoing>,
     happenings: u32,
@@ -44,6 +50,7 @@ pub(in crate::rule) struct CameraGate {
 impl CameraGate {
     pub(in crate::rule) fn new(conditions: CameraConditions) -> Self {
         Self {
+            presets: Presets::new(&conditions.presets),
             maintenance: conditions.maintenance,
             budget: conditions.budget.map(Budget::new),
             ongoing: None,
@@ -75,8 +82,13 @@ impl CameraGate {
         }
     }
 
-    /// Ends maintenance that goes on.
-    pub(in crate::rule) fn finish(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
+    /// Ends what goes on: maintenance, the stand at a preset.
+    pub(in crate::rule) fn end(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
+        self.finish(at, out);
+        self.presets.leave(at, out);
+    }
+
+    fn finish(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
         if self.ongoing.is_some() {
             self.report(Phase::End, at, out);
             self.ongoing = None;

@@ -92,6 +92,18 @@ impl Reference {
         Some(Self { plate, blocks, damaged, followed: at })
     }
 
+    /// The view of a still, whose every block with contrast is an anchor.
+    pub(in crate::rule) fn of_still(plate: Plate, glance: &Glance) -> Self {
+        let block = |at: (usize, usize)| Block {
+            at,
+            deviation: deviation_of(&plate, at),
+            spread: spread_of(&glance.spread, &plate, at),
+            steadiness: 1.0,
+        };
+        let blocks = plate.blocks().into_iter().map(block).collect();
+        Self { plate, blocks, damaged: 0.0, followed: MediaTime::default() }
+    }
+
     /// How many blocks can be relied on, and of how many.
     pub(in crate::rule) fn anchors(&self) -> (usize, usize) {
         (self.blocks.iter().filter(|b| b.is_anchor()).count(), self.blocks.len())
