@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | [`base`] | errors, ids, time, secrets, the stop token |
 //! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
-//! | 2 | [`config`], [`frame`] | the checked pipeline file; pictures, the ring, tensors, stills |
+//! | 2 | [`config`], [`frame`], [`incident`] | the checked pipeline file; pictures, the ring, tensors, stills; which events are one incident |
 //! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`store`], [`sink`], [`probe`], [`serve`], [`eval`] | the parts, which never use each other |
 //! | 4 | [`pipeline`], [`pull`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue |
 //! | 5 | [`ops`] | the HTTP port: metrics, health |
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod eval;
 pub mod frame;
+pub mod incident;
 pub mod infer;
 pub mod media;
 pub mod ops;

@@ -23,6 +23,12 @@ fn zone(polygon: &str) -> String {
     url(&format!("zones: [{{id: z, polygon: {polygon}}}]"))
 }
 
+fn scheduled(schedule: &str) -> String {
+    url(&format!(
+        "zones: [{{id: z, polygon: [[0,0],[1,0],[1,1]]}}]\nrules: [{{id: r, type: dwell, zone: z, schedule: {schedule}}}]"
+    ))
+}
+
 #[rustfmt::skip]
 fn cases() -> Vec<Case> {
     let long_id = format!("§{}", "a".repeat(65));
@@ -150,6 +156,25 @@ fn cases() -> Vec<Case> {
         ("flat homography", url("calibration: {homography: §[[1, 0, 0], [2, 0, 0], [0, 0, 1]]}"), &[("cannot be inverted", "")]),
         ("calibration error", url("calibration: {error: §-1, points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, 40]}]}"), &[("`error` cannot be -1", "metres")]),
         ("zone in the sky", url("zones: [{id: z, polygon: §[[0, 0], [1, 0], [1, 1]]}]\ncalibration: {points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.4, 0.4], metres: [0, 40]}, {picture: [0.6, 0.4], metres: [10, 40]}]}"), &[("the horizon of the calibration runs through zone \"z\"", "draw it lower")]),
+        // Conditions
+        ("unknown time zone", url("time_zone: §Asia/Hanoi"), &[("no time zone \"Asia/Hanoi\"", "Asia/Ho_Chi_Minh")]),
+        ("zone of a schedule", scheduled("{time_zone: §Mars/Olympus, active: [{days: [mon]}]}"), &[("no time zone \"Mars/Olympus\"", "IANA")]),
+        ("schedule without windows", scheduled("{active: §[]}"), &[("never be active", "remove the schedule")]),
+        ("window without length", scheduled("{active: [{§from: \"07:00\", to: \"07:00\"}]}"), &[("begins and ends at 07:00", "two different times")]),
+        ("window without days", scheduled("{active: [{§days: [], from: \"07:00\", to: \"09:00\"}]}"), &[("names no day", "name the days")]),
+        ("unknown day", scheduled("{active: [{days: [§monday]}]}"), &[("`days` cannot be \"monday\"", "mon")]),
+        ("no time of day", scheduled("{active: [{from: §\"25:00\", to: §noon}]}"), &[("\"25:00\" is no time of day", "07:30"), ("\"noon\" is no time of day", "07:30")]),
+        ("windows that overlap", scheduled("{active: §[{days: [mon], from: \"22:00\", to: \"03:00\"}, {days: [tue], from: \"02:00\", to: \"04:00\"}]}"), &[("overlap, on tue at 02:00", "do not overlap")]),
+        ("schedule without active", scheduled("{§time_zone: UTC}"), &[("`schedule` lacks `active`", "add `active:`")]),
+        ("budget of nothing", url("budget: §0"), &[("`budget` cannot be 0", "from 1 to")]),
+        ("negative budget of a rule", url("zones: [{id: z, polygon: [[0,0],[1,0],[1,1]]}]\nrules: [{id: r, type: dwell, zone: z, budget: §-3}]"), &[("`budget` must not be negative", "")]),
+        ("budget of a sink", top("sinks: [{id: s, type: jsonl, path: x, §budget: 3}]"), &[("unknown parameter `budget`", "path")]),
+        ("maintenance backwards", url("maintenance: [{§from: 2026-01-05T12:00:00Z, to: 2026-01-05T11:00:00Z}]"), &[("ends before it begins", "swap")]),
+        ("maintenance half dated", url("maintenance: [{§from: 2026-01-05T12:00:00Z, to: \"13:00\"}]"), &[("one end of this window is a date", "both as")]),
+        ("maintenance once on days", url("maintenance: [{days: §[mon], from: 2026-01-05T12:00:00Z, to: 2026-01-05T13:00:00Z}]"), &[("`days` would be ignored", "remove it")]),
+        ("unknown preset", url("zones: [{id: z, polygon: [[0,0],[1,0],[1,1]]}]\nrules: [{id: r, type: dwell, zone: z, preset: §nroth}]"), &[("no preset \"nroth\"", "`presets` first")]),
+        ("preset without picture", url("presets: [{id: north, reference: §nowhere.png}]"), &[("cannot be read", "PNG or JPEG")]),
+        ("site that is no id", url("site: §North Bridge"), &[("cannot be the id of a site", "lower-case")]),
         // Rules
         ("rule type", url("rules: [{id: r, type: §line_crosing, line: a}]"), &[("no rule of type \"line_crosing\"", "did you mean \"line_crossing\"?")]),
         ("rule line", url("lines: [{id: gate, from: [0,0], to: [1,1]}]\nrules: [{id: r, type: line_crossing, line: §gaet}]"), &[("no line \"gaet\"", "did you mean \"gate\"?")]),

@@ -160,7 +160,8 @@ fn against_truth(oracle: &Oracle, frames: Vec<(MediaTime, Vec<Track>)>) -> Vec<(
     let mut rules = oracle::rule_in(&scene, "queue_length", &params);
     let mut told = Vec::new();
     for (at, tracks) in &frames {
-        let view = FrameView { at: *at, capture: oracle::capture(*at), tracks, scene: &scene, signals: &[] };
+        let view =
+            FrameView { at: *at, capture: oracle::capture(*at), tracks, scene: &scene, signals: &[], glance: None };
         told.extend(rules.observe(&view).into_iter().map(|(_, draft)| measured(&draft, "queue_metres")));
     }
     let truth = oracle.truth["queue_m_per_second"].as_array().unwrap();

@@ -9,6 +9,7 @@ mod check;
 mod doctor;
 mod eval;
 mod events;
+mod incidents;
 mod models;
 mod mot;
 mod plan;
@@ -61,6 +62,8 @@ enum Command {
     Camera(camera::Arguments),
     /// Lists events of a store.
     Events(events::Arguments),
+    /// Lists incidents: events of one happening, from one or several cameras, as one.
+    Incidents(incidents::Arguments),
     /// Applies a changed pipeline file to the running program, or says why not.
     Reload(reload::Arguments),
     /// Tells whether this machine is ready, and how to mend what is not.
@@ -107,6 +110,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Models(arguments) => models::run(arguments),
         Command::Camera(arguments) => camera::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Incidents(arguments) => incidents::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -94,7 +94,7 @@ fn watch_everything(camera: &mut CameraPlan) -> Result<()> {
     let polygon = Polygon::new(corners).map_err(|why| Error::new(ErrorKind::Internal, why))?;
     camera.zones.push(ZonePlan { id: "picture".to_owned(), polygon });
     let serde_json::Value::Object(params) = json!({"zone": "picture", "report": ["entered"]}) else { return Ok(()) };
-    camera.rules.push(RulePlan { id: "seen".to_owned(), kind: "zone_dwell".to_owned(), params });
+    camera.rules.push(RulePlan { id: "seen".to_owned(), kind: "zone_dwell".to_owned(), params, ..RulePlan::default() });
     Ok(())
 }
 

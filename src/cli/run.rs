@@ -98,6 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let parts = EngineParts { mode: Mode::live(), output, runtime, clock: Arc::clone(&clock), repeat: 1, every: 1 };
     let mut engine = Engine::start(plan, parts)?;
     let sink_stop = Stop::new();
+    let incidents = crate::pipeline::incidents::start(store.incident_writer()?)?;
     let dispatchers = sinks
         .iter()
         .map(|sink| start_sink(sink, &store, &clock, &sink_stop, tasks.handle()))
@@ -133,6 +134,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let reports = lock(&engine).stop();
     store.flush()?;
+    drop(incidents);
     sink_stop.request();
     ops_stop.request();
     drop(server);

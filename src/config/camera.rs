@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
+use super::conditions;
 use super::ground;
 use super::login;
 use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
@@ -46,7 +49,15 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
-    let rules = rules(context, camera, &names);
+    let presets = conditions::presets(context, camera);
+    let site = camera.site.located().map(|site| {
+        context.check_id(&site.value, site.mark, "site");
+        site.value.clone()
+    });
+    let zone = conditions::zone(context, camera);
+    let rules = rules(context, camera, &names, zone.as_ref());
+    let maintenance = conditions::maintenance(context, camera, zone.as_ref());
+    let budget = conditions::budget(context, &camera.budget);
     let track = track(context, camera);
     let starts_at = starts_at(context, camera);
     let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
@@ -79,6 +90,10 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         lines,
         lanes,
         rules,
+        presets,
+        site,
+        maintenance,
+        budget,
     })
 }
 
@@ -253,13 +268,23 @@ fn signals(context: &mut Context<'_>, camera: &Camera, is_recording: bool) -> Op
     Some(path)
 }
 
-fn rules(context: &mut Context<'_>, camera: &Camera, names: &super::SceneNames) -> Vec<RulePlan> {
+fn rules(
+    context: &mut Context<'_>,
+    camera: &Camera,
+    names: &super::SceneNames,
+    zone: Option<&TimeZone>,
+) -> Vec<RulePlan> {
     let Some(rules) = camera.rules.get() else { return Vec::new() };
     context.unique(rules.iter().map(|rule| &rule.value.id), "rule");
     let kinds = context.registry.rule_kinds;
     rules
         .iter()
-        .filter_map(|rule| context.kind(&rule.value, kinds, "rule", names))
-        .map(|(id, kind, params)| RulePlan { id, kind, params })
+        .filter_map(|rule| {
+            let schedule = conditions::schedule(context, &rule.value, zone);
+            let budget = conditions::budget(context, &rule.value.budget);
+            let preset = conditions::preset(context, &rule.value.preset, camera);
+            let (id, kind, params) = context.kind(&rule.value, kinds, "rule", names)?;
+            Some(RulePlan { id, kind, params, schedule, budget, preset })
+        })
         .collect()
 }

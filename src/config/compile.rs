@@ -243,7 +243,8 @@ impl Context<'_> {
         }
     }
 
-    fn check_id(&mut self, id: &str, mark: Mark, what: &str) {
+    /// Checks that an id is well formed.
+    pub fn check_id(&mut self, id: &str, mark: Mark, what: &str) {
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let good = id.starts_with(word) && id.len() <= 64 && id.chars().all(|c| word(c) || c == '-' || c == '_');
         if !good {

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
-use super::plan::{CameraPlan, InferencePlan, ModelPlan, Plan, StorePlan, TrackPlan};
+use super::plan::{CameraPlan, InferencePlan, ModelPlan, Plan, RulePlan, StorePlan, TrackPlan};
+use crate::scene::schedule::{Maintenance, Occasion};
 use crate::scene::{NormPoint, Polygon, Segment};
 
 impl Plan {
@@ -85,6 +86,10 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         lines,
         lanes,
         rules,
+        presets,
+        site,
+        maintenance,
+        budget,
     } = camera;
     let TrackPlan { lost_for, high_score, low_score } = track;
     let zones: Vec<Value> =
@@ -97,7 +102,7 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
             json!({"id": lane.id, "polygon": polygon_form(&lane.polygon), "direction": segment_form(&lane.direction)})
         })
         .collect();
-    let rules: Vec<Value> = rules.iter().map(|rule| kind_form(&rule.id, &rule.kind, &rule.params, folder)).collect();
+    let rules: Vec<Value> = rules.iter().map(|rule| rule_form(rule, folder)).collect();
     json!({
         "id": id,
         "analysis": address_form(analysis, folder),
@@ -118,7 +123,33 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         "lines": lines,
         "lanes": lanes,
         "rules": rules,
+        "presets": presets
+            .iter()
+            .map(|preset| json!({"id": preset.id, "reference": relative(&preset.reference, folder)}))
+            .collect::<Vec<_>>(),
+        "site": site,
+        "maintenance": maintenance.iter().map(maintenance_form).collect::<Vec<_>>(),
+        "budget": budget,
     })
+}
+
+fn rule_form(rule: &RulePlan, folder: &Path) -> Value {
+    let RulePlan { id, kind, params, schedule, budget, preset } = rule;
+    let mut form = kind_form(id, kind, params, folder);
+    if let Some(form) = form.as_object_mut() {
+        form.insert("schedule".to_owned(), json!(schedule.as_ref().map(ToString::to_string)));
+        form.insert("budget".to_owned(), json!(budget));
+        form.insert("preset".to_owned(), json!(preset));
+    }
+    form
+}
+
+fn maintenance_form(maintenance: &Maintenance) -> Value {
+    let Maintenance { when, reason } = maintenance;
+    match when {
+        Occasion::Once(from, to) => json!({"from": from, "to": to, "reason": reason}),
+        Occasion::Weekly(schedule) => json!({"weekly": schedule.to_string(), "reason": reason}),
+    }
 }
 
 fn kind_form(id: &str, kind: &str, params: &Map<String, Value>, folder: &Path) -> Value {

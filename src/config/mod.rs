@@ -11,6 +11,7 @@
 mod address;
 mod camera;
 mod compile;
+mod conditions;
 mod diagnostic;
 mod diff;
 mod ground;
@@ -38,8 +39,8 @@ pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
-    CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, Provider, Range, Rotation, RulePlan,
-    ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, Transport, ZonePlan,
+    CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, PresetPlan, Provider, Range, Rotation,
+    RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, Transport, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

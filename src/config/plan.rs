@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::address::Address;
 use crate::base::{CameraId, Timestamp};
+use crate::scene::schedule::{Maintenance, Schedule};
 use crate::scene::{Ground, Polygon, Segment};
 
 /// A whole pipeline.
@@ -173,6 +174,14 @@ pub struct CameraPlan {
     pub lanes: Vec<LanePlan>,
     /// Rules in file order.
     pub rules: Vec<RulePlan>,
+    /// Where it may stand, if it can be turned.
+    pub presets: Vec<PresetPlan>,
+    /// The site that it shares with other cameras.
+    pub site: Option<String>,
+    /// When the camera is worked at.
+    pub maintenance: Vec<Maintenance>,
+    /// Most alarms an hour of all its rules together.
+    pub budget: Option<u32>,
 }
 
 /// How rtsp carries media.
@@ -292,7 +301,7 @@ pub struct LanePlan {
 }
 
 /// A rule: its kind and the kind's own parameters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RulePlan {
     /// Its id, once per camera.
     pub id: String,
@@ -300,4 +309,19 @@ pub struct RulePlan {
     pub kind: String,
     /// The kind's parameters, validated by the kind, paths absolute.
     pub params: Map<String, Value>,
+    /// When it works; always without one.
+    pub schedule: Option<Schedule>,
+    /// Most happenings an hour that it may start.
+    pub budget: Option<u32>,
+    /// The preset that it is for.
+    pub preset: Option<String>,
+}
+
+/// A position that a camera is turned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresetPlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// Absolute path of a picture of the view.
+    pub reference: PathBuf,
 }

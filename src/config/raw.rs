@@ -15,6 +15,7 @@ use super::read::{Field, FromNode, Located, Table, choice, table};
 use super::text::Mark;
 use crate::base::Span;
 use crate::scene::NormPoint;
+use crate::scene::schedule::Day;
 
 /// The version of the document shape that this program reads.
 pub(super) const VERSION: u64 = 1;
@@ -35,6 +36,7 @@ pub(super) mod default {
     pub const LOST_FOR: Duration = Duration::from_secs(1);
     pub const HIGH_SCORE: f64 = 0.25;
     pub const LOW_SCORE: f64 = 0.1;
+    pub const TIME_ZONE: &str = "UTC";
 
     /// A duration as the file writes it.
     pub fn text(duration: Duration) -> String {
@@ -182,6 +184,62 @@ table! {
         optional lanes: Vec<Located<Lane>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
+        /// Where a camera that can be turned may stand; its rules rest while it stands elsewhere.
+        optional presets: Vec<Located<Preset>> = json!([]),
+        /// Site that it shares with other cameras: what they report of one thing there becomes one incident.
+        optional site: String,
+        /// IANA name of the time zone that schedules and maintenance are written in.
+        optional time_zone: String = default::TIME_ZONE,
+        /// When the camera is worked at: no rule reports anything then.
+        optional maintenance: Vec<Located<Maintenance>> = json!([]),
+        /// Most alarms (warnings and above) an hour that its rules may start together, 1 to 100000; no limit when not given.
+        optional budget: u64,
+    }
+}
+
+table! {
+    /// A position that the camera is turned to.
+    Preset ("this preset") {
+        /// Its name, once per camera, which rules refer to.
+        required id: String,
+        /// PNG or JPEG picture of the view from there, in the shape of the analysed stream.
+        required reference: String,
+    }
+}
+
+table! {
+    /// When a rule works; always without it. Needs capture times: a recording without a date is taken as active.
+    Schedule ("`schedule`") {
+        /// IANA name of the time zone; the camera's own when not given.
+        optional time_zone: String,
+        /// Windows of the week in which the rule works, which must not overlap.
+        required active: Vec<Located<Hours>>,
+    }
+}
+
+table! {
+    /// Hours on some days of the week.
+    Hours ("this window") {
+        /// Days that it begins on; every day when not given.
+        optional days: Vec<Located<Day>>,
+        /// Time of day at which it begins, such as "22:00".
+        optional from: String = "00:00",
+        /// Time of day at which it ends, up to "24:00"; on the next day when it is the earlier one.
+        optional to: String = "24:00",
+    }
+}
+
+table! {
+    /// When a camera is worked at: once, or every week.
+    Maintenance ("this maintenance window") {
+        /// Days of the week that it begins on; every day when not given. Only with times of day.
+        optional days: Vec<Located<Day>>,
+        /// When it begins: a time of day ("22:00"), or a date and time (RFC 3339) for once.
+        required from: String,
+        /// When it ends, written the same way.
+        required to: String,
+        /// Why, for the record.
+        optional reason: String,
     }
 }
 
@@ -359,6 +417,12 @@ impl JsonSchema for Corners {
 pub(super) struct Kind {
     pub id: Field<String>,
     pub kind: Field<String>,
+    /// Of rules only, whatever their type.
+    pub schedule: Field<Schedule>,
+    /// Of rules only, whatever their type.
+    pub budget: Field<u64>,
+    /// Of rules only, whatever their type.
+    pub preset: Field<String>,
     pub params: Vec<Param>,
 }
 
@@ -380,17 +444,22 @@ pub(super) struct Marks {
 }
 
 impl Kind {
-    const KEYS: &'static [&'static str] = &["id", "type"];
+    const SINK_KEYS: &'static [&'static str] = &["id", "type"];
+    const RULE_KEYS: &'static [&'static str] = &["id", "type", "schedule", "budget", "preset"];
 }
 
 impl FromNode for Kind {
     fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
-        let what = if name == "sinks" { "this sink" } else { "this rule" };
+        let is_rule = name != "sinks";
+        let (what, keys) = if is_rule { ("this rule", Self::RULE_KEYS) } else { ("this sink", Self::SINK_KEYS) };
         let table = Table::open_any(node, what, problems)?;
         Some(Self {
             id: table.required("id", problems),
             kind: table.required("type", problems),
-            params: table.others(Self::KEYS).map(Param::from).collect(),
+            schedule: if is_rule { table.optional("schedule", problems) } else { Field::Absent },
+            budget: if is_rule { table.optional("budget", problems) } else { Field::Absent },
+            preset: if is_rule { table.optional("preset", problems) } else { Field::Absent },
+            params: table.others(keys).map(Param::from).collect(),
         })
     }
 }
@@ -453,6 +522,7 @@ macro_rules! words {
 words!(Fallback: "cpu" => Cpu);
 words!(Provider: "cpu" => Cpu, "cuda" => Cuda, "tensorrt" => Tensorrt);
 words!(Transport: "tcp" => Tcp, "udp" => Udp, "auto" => Auto);
+words!(Day: "mon" => Mon, "tue" => Tue, "wed" => Wed, "thu" => Thu, "fri" => Fri, "sat" => Sat, "sun" => Sun);
 words!(Matrix: "bt601" => Bt601, "bt709" => Bt709);
 words!(Range: "limited" => Limited, "full" => Full);
 
@@ -468,6 +538,18 @@ impl FromNode for Rotation {
             );
         }
         rotation
+    }
+}
+
+impl JsonSchema for Day {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Day".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": Self::ALL.map(Self::as_str)})
     }
 }
 

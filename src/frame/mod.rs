@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod colour;
+pub mod glance;
 pub mod letterbox;
 pub mod picture;
 pub mod planes;

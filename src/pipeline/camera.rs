@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::conditions::ConditionsCell;
 use super::events::Origin;
 use super::lane::{Job, JobOwner, Lane};
 use super::output::Output;
 use super::tail::{SceneBuilder, Tail, TailParts, tracking};
 use crate::base::{Clock, Error, ErrorKind, Result};
 use crate::config::{self, Address, CameraPlan};
-use crate::frame::{Account, Frame, FrameDrop, Inlet, Pushed, Stages};
-use crate::rule::{self, Lane as SceneLane, RuleSet, Scene, SceneNames};
+use crate::frame::{
+    Account, Colour, Frame, FrameDrop, Inlet, Matrix, Plane, PlaneFormat, Planes, Pushed, Range, Rotation, Stages,
+    glance,
+};
+use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, Preset, RuleSet, Scene, SceneNames};
 use crate::scene::{Labels, SkipReason};
 use crate::source::signals::SignalFeed;
 use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
@@ -44,6 +48,8 @@ pub struct Camera {
     pub account: Arc<Account>,
     /// Its status.
     pub status: Arc<StatusCell>,
+    /// Under what conditions its rules work.
+    pub conditions: Arc<ConditionsCell>,
     supervisor: Supervisor,
     inlet: Arc<Inlet<Job>>,
     owner: Arc<JobOwner>,
@@ -76,6 +82,7 @@ impl Camera {
         };
         let account = Arc::new(Account::default());
         let status = Arc::new(StatusCell::default());
+        let conditions = Arc::new(ConditionsCell::default());
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),
@@ -86,11 +93,13 @@ impl Camera {
             signals,
             origin: Origin {
                 camera: plan.id.clone(),
+                site: plan.site.clone(),
                 footage,
                 model: lane.model().sha256.clone(),
                 pipeline: shared.plan_hash.clone(),
                 labels,
             },
+            conditions: Arc::clone(&conditions),
         });
         let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
         let inlet = Arc::new(lane.inlet());
@@ -104,7 +113,7 @@ impl Camera {
             clock: Arc::clone(&shared.clock),
             knocker: Arc::clone(&shared.knocker),
         })?;
-        Ok(Self { plan, account, status, supervisor, inlet, owner })
+        Ok(Self { plan, account, status, conditions, supervisor, inlet, owner })
     }
 
     /// Whether the source has ended by itself (recordings do).
@@ -239,9 +248,28 @@ fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
             Error::new(ErrorKind::Config, format!("rule {}: {}", rule.id, all.join("; ")))
                 .help("run `vantage check` on the pipeline file")
         })?;
-        rules.push((Arc::from(rule.id.as_str()), compiled.rule));
+        let conditions =
+            Conditions { schedule: rule.schedule.clone(), budget: rule.budget, preset: rule.preset.clone() };
+        rules.push((Arc::from(rule.id.as_str()), compiled.rule, conditions));
     }
-    Ok(RuleSet::new(rules))
+    let presets = plan.presets.iter().map(preset).collect::<Result<_>>()?;
+    let camera = CameraConditions { maintenance: plan.maintenance.clone(), presets, budget: plan.budget };
+    Ok(RuleSet::with_conditions(rules, camera))
+}
+
+/// A preset with the picture of its view.
+fn preset(plan: &config::PresetPlan) -> Result<Preset> {
+    let failed = |error: image::ImageError| {
+        Error::new(ErrorKind::Config, format!("preset {}: {}: {error}", plan.id, plan.reference.display()))
+            .help("name a PNG or JPEG picture of the view from this preset")
+            .source(error)
+    };
+    let grey = image::open(&plan.reference).map_err(failed)?.into_luma8();
+    let size = (grey.width() as usize, grey.height() as usize);
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
+    let plane = Plane { data: grey.as_raw(), stride: size.0 };
+    let planes = Planes::new(size, PlaneFormat::Gray8, &[plane], colour, Rotation::None)?;
+    Ok(Preset { id: plan.id.clone(), view: glance::take(&planes) })
 }
 
 pub(super) fn settings(plan: &CameraPlan, repeat: u32) -> Settings {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::camera::{Camera, Shared};
+use super::conditions::Conditions;
 use super::lane::{Lane, LaneOptions};
 use super::mode::Mode;
 use super::output::Output;
@@ -41,6 +42,8 @@ pub struct CameraReport {
     pub status: Status,
     /// What became of its access units and frames.
     pub accounting: Ledger,
+    /// Which of its rules rest, and why.
+    pub conditions: Conditions,
 }
 
 /// A running pipeline.
@@ -220,6 +223,7 @@ impl Engine {
                 camera: camera.plan.id.clone(),
                 status: camera.status.get(),
                 accounting: camera.account.ledger(),
+                conditions: camera.conditions.get(),
             })
             .collect()
     }
@@ -238,8 +242,15 @@ impl Engine {
             .map(|camera| {
                 let (id, account, status) =
                     (camera.plan.id.clone(), Arc::clone(&camera.account), Arc::clone(&camera.status));
+                let conditions = Arc::clone(&camera.conditions);
                 let ended = camera.join();
-                (CameraReport { camera: id, status: status.get(), accounting: account.ledger() }, ended)
+                let report = CameraReport {
+                    camera: id,
+                    status: status.get(),
+                    accounting: account.ledger(),
+                    conditions: conditions.get(),
+                };
+                (report, ended)
             })
             .collect()
     }

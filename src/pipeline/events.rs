@@ -13,6 +13,8 @@ use crate::scene::{Event, Labels, Phase};
 pub struct Origin {
     /// The camera.
     pub camera: CameraId,
+    /// Its site, if it has one.
+    pub site: Option<String>,
     /// What the ids hang on besides the plan: the recording's fingerprint, or this start of the program.
     pub footage: String,
     /// SHA-256 of the model file.
@@ -93,6 +95,7 @@ impl Minter {
             revision,
             phase: draft.phase,
             camera: origin.camera.clone(),
+            site: origin.site.clone(),
             sequence: 0,
             rule: rule.to_string(),
             kind: draft.kind.to_owned(),

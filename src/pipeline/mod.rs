@@ -13,9 +13,11 @@
 //! sorted list in a [`replay`].
 
 pub mod camera;
+pub mod conditions;
 pub mod decode_check;
 pub mod engine;
 pub mod events;
+pub mod incidents;
 pub mod lane;
 pub mod latency;
 pub mod live;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::conditions::{ConditionsCell, Glances};
 use super::events::{Minter, Moment, Origin};
 use super::lane::Job;
 use super::output::{Observed, Output, Still};
@@ -64,6 +65,8 @@ struct Chain {
     signals: Option<SignalFeed>,
     minter: Minter,
     last: Option<Moment>,
+    glances: Glances,
+    conditions: Arc<ConditionsCell>,
 }
 
 /// Makes scene and rules for a picture shape.
@@ -87,6 +90,8 @@ pub struct TailParts {
     pub signals: Option<SignalFeed>,
     /// Identity of the camera's events.
     pub origin: Origin,
+    /// Told which rules rest, and why.
+    pub conditions: Arc<ConditionsCell>,
 }
 
 impl Tail {
@@ -102,12 +107,14 @@ impl Tail {
                 stages: parts.stages,
                 output: parts.output,
                 tracker: Tracker::new(parts.tracking, aspect),
+                glances: Glances::new(parts.rules.wants_glances()),
                 rules: parts.rules,
                 scene: (parts.scene)(aspect),
                 rebuild: parts.scene,
                 signals: parts.signals,
                 minter: Minter::new(parts.origin),
                 last: None,
+                conditions: parts.conditions,
             },
         }))
     }
@@ -200,18 +207,27 @@ impl Chain {
     fn observe(&mut self, frame: &Frame, moment: &Moment, detections: &[Detection]) {
         let stages = Arc::clone(&self.stages);
         let mut watch = Stopwatch::start(&stages);
-        let tracks = self.tracker.observe(frame.at, detections).to_vec();
+        let tracks = if self.rules.blind().is_some() {
+            // What the detector makes of an unfit view is nobody's track, and none goes on from before it.
+            self.tracker.reset();
+            Vec::new()
+        } else {
+            self.tracker.observe(frame.at, detections).to_vec()
+        };
         watch.lap(Stage::Track);
         let signals = self.signals.as_mut().map_or(&[][..], |feed| feed.at(frame.capture.utc));
+        let glance = self.glances.of(frame);
         let drafts = self.rules.observe(&FrameView {
             at: frame.at,
             capture: frame.capture,
             tracks: &tracks,
             scene: &self.scene,
             signals,
+            glance: glance.as_ref(),
         });
         self.emit(drafts, moment, Some(frame));
         self.forget(moment);
+        self.conditions.update(&self.rules);
         watch.lap(Stage::Rules);
         self.output.observed(&Observed {
             camera: &self.minter.origin().camera,

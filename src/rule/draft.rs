@@ -36,6 +36,15 @@ pub struct Draft {
     pub at: MediaTime,
 }
 
+impl Draft {
+    /// Gives an end another reason than the rule could know.
+    pub(super) fn ended_because(&mut self, why: &'static str) {
+        if self.phase == Phase::End {
+            self.measured.insert("end_reason".to_owned(), why.into());
+        }
+    }
+}
+
 /// Why a happening ended; goes into `measured.end_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndReason {

@@ -18,8 +18,10 @@
 //! - A gap ends whatever is open and makes nothing: no crossing, no dwell, no stop.
 //! - State is per track, of bounded size, and goes with [`Rule::forget`].
 
+mod abandoned_object;
 mod area;
 mod body;
+mod camera_unfit;
 mod carriageway;
 mod collision;
 mod congestion;
@@ -63,12 +65,15 @@ mod table;
 mod together;
 mod trace;
 mod traffic;
+mod turning_gate;
 mod turning_movement;
+mod view;
 mod wire;
 mod wrong_way;
 mod zone_dwell;
 
 pub use draft::Draft;
+pub use gate::{CameraConditions, Conditions, Preset};
 pub use margin::{Bound, Margin};
 pub use names::nearest;
 pub use params::ParamError;
@@ -77,6 +82,7 @@ pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};
 
 use crate::base::{CaptureTime, MediaTime, TrackId};
+use crate::scene::glance::Glance;
 use crate::scene::{SignalState, Track};
 
 /// What a rule sees of one frame that the detector ran on.
@@ -92,6 +98,26 @@ pub struct FrameView<'a> {
     pub scene: &'a Scene,
     /// What the traffic signals showed then; empty without a feed.
     pub signals: &'a [SignalState],
+    /// A small copy of the picture, a few times a second; none in between, or when nobody wants it.
+    pub glance: Option<&'a Glance>,
+}
+
+/// What a rule that judges the view makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// The other rules can work with it.
+    Fit,
+    /// They cannot, and this is why.
+    Unfit(&'static str),
+}
+
+impl View {
+    fn unfit(self) -> Option<&'static str> {
+        match self {
+            Self::Unfit(why) => Some(why),
+            Self::Fit => None,
+        }
+    }
 }
 
 /// One rule at work on one camera.
@@ -108,4 +134,19 @@ pub trait Rule: Send {
     fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>);
     /// How many tracks it remembers at present, at most 1024.
     fn held(&self) -> usize;
+    /// The rule is not asked from `at` (its last frame) on until it sees a frame again. To most rules that is a gap,
+    /// and what ends, ends for the reason `why`.
+    fn pause(&mut self, at: MediaTime, why: &'static str, out: &mut Vec<Draft>) {
+        let before = out.len();
+        self.gap(at, at, out);
+        out.iter_mut().skip(before).for_each(|draft| draft.ended_because(why));
+    }
+    /// What it makes of the view; only rules that judge it say anything, always.
+    fn view(&self) -> Option<View> {
+        None
+    }
+    /// Whether it looks at [`FrameView::glance`].
+    fn wants_glances(&self) -> bool {
+        false
+    }
 }

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::params::ParamError;
 use super::scene::SceneNames;
 use super::{
-    Rule, collision, congestion, crowd, illegal_parking, line_crossing, motorbike_flow, near_miss, pedestrian_on_road,
-    queue_length, red_light, speeding, stopped_vehicle, turning_movement, wrong_way, zone_dwell,
+    Rule, abandoned_object, camera_unfit, collision, congestion, crowd, illegal_parking, line_crossing, motorbike_flow,
+    near_miss, pedestrian_on_road, queue_length, red_light, speeding, stopped_vehicle, turning_movement, wrong_way,
+    zone_dwell,
 };
 
 /// A rule ready to run, and its parameters with every default written out.
@@ -33,6 +34,8 @@ pub struct Kind {
 
 /// Every kind of rule, by name.
 pub const TABLE: &[Kind] = &[
+    abandoned_object::KIND,
+    camera_unfit::KIND,
     collision::KIND,
     congestion::KIND,
     crowd::KIND,

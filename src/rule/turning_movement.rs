@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::draft::{Draft, Sight, seconds, values};
-use super::gate::{Gate, Turn};
 use super::held::PerTrack;
 use super::interval::{Closed, Intervals};
 use super::line_count::Counts;
@@ -17,6 +16,7 @@ use super::params::{Check, Common, ParamError, params, read};
 use super::plane::Anchor;
 use super::scene::{Scene, SceneNames};
 use super::table::{Compiled, Kind};
+use super::turning_gate::{Gate, Turn};
 use super::wire::{Passage, Wire};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};

@@ -48,6 +48,9 @@ pub struct Event {
     pub phase: Phase,
     /// Which camera.
     pub camera: CameraId,
+    /// The site that the camera shares with others, as the pipeline file says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub site: Option<String>,
     /// Per-camera sequence number, from 1 without gaps: a receiver sees what it missed.
     /// Assigned by the store (0 until then).
     pub sequence: u64,

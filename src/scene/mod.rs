@@ -5,14 +5,17 @@
 
 pub mod event;
 pub mod geometry;
+pub mod glance;
 pub mod ground;
 pub mod labels;
 pub mod observation;
 pub mod outbox;
+pub mod schedule;
 pub mod signal;
 
 pub use event::{Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
+pub use glance::Glance;
 pub use ground::{ControlPoint, Ground, GroundError, GroundPoint};
 pub use labels::{ClassId, Labels};
 pub use observation::{Detection, Observation, SkipReason, Track};

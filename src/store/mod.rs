@@ -12,6 +12,7 @@
 mod fault;
 mod folder;
 mod health;
+mod incidents;
 mod ledger;
 mod media;
 mod options;
@@ -28,6 +29,7 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 pub use self::health::{StoreHealth, StoreStats};
+pub use self::incidents::{IncidentQuery, IncidentWriter};
 pub use self::media::Media;
 pub use self::options::{OnDurable, Retention, ShedMedia, StoreOptions};
 pub use self::outbox::SinkOutbox;
@@ -163,6 +165,14 @@ impl Store {
     /// `Io` or `Corrupt`.
     pub fn outbox(&self, sink: &str) -> Result<SinkOutbox> {
         Ok(SinkOutbox::new(sink, self.reader()?, self.writer.clone(), self.subscribe(), self.live.clone()))
+    }
+
+    /// What it takes to keep the incidents up with the events. One at a time.
+    ///
+    /// # Errors
+    /// `Io` or `Corrupt`.
+    pub fn incident_writer(&self) -> Result<IncidentWriter> {
+        IncidentWriter::new(self.reader()?, self.writer.clone(), self.subscribe())
     }
 
     /// The stills.

@@ -98,8 +98,8 @@ impl Query {
 
 /// A read-only connection. Make one per thread; it never blocks the writer.
 pub struct Reader {
-    conn: Connection,
-    file: PathBuf,
+    pub(super) conn: Connection,
+    pub(super) file: PathBuf,
 }
 
 impl Reader {
@@ -108,7 +108,7 @@ impl Reader {
         Ok(Self { conn: schema::open_reader(folder)?, file: schema::database(folder) })
     }
 
-    fn failed(&self, error: rusqlite::Error) -> Error {
+    pub(super) fn failed(&self, error: rusqlite::Error) -> Error {
         store_error(&self.file, error)
     }
 

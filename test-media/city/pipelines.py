@@ -10,8 +10,7 @@ RULES = {
     "junction-night": ("the same counts by night.", "{turning}{lines}"),
     "junction-rain": ("the same counts in rain.", "{turning}{lines}"),
     "near-miss": ("a near miss in the junction; truth.json has the moment, the gap and the post-encroachment time.", "{conflicts}{crossing}{turning}{lines}"),
-    "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks. The rule `camera_unfit` does not exist yet: the gates are counted, and what they count "
-                      "while the camera is unfit is wrong.", "{lines}"),
+    "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks: `camera_unfit` finds each, and the gates rest meanwhile.", "{unfit}{lines}"),
     "stopped-lorry": ("a lorry that stops on a running lane; speeds of all who pass.", "{stopped}{speeding}{lines}"),
     "stopped-lorry-queue": ("a lorry that stops on a running lane, beside a queue at the red light that must not fire.", "{stopped}{queue}{lines}"),
     "wrong-way": ("a motorbike against the direction of its lane; speeds of all who pass.", "{wrong}{speeding}{lines}"),
@@ -28,6 +27,11 @@ CONFLICTS = "      - id: near-miss\n        type: near_miss\n      - id: collisi
 CROSSING = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [main-road, north-mouth, south-mouth]\n        crossings: [east-crossing, north-crossing, south-crossing]\n"
 JUNCTION = {"main-road": (-15.5, -7.4, 40.0, 7.4), "north-mouth": (-6.6, 12.5, 6.6, 16.6), "south-mouth": (-6.6, -16.6, 6.6, -12.5),
             "east-crossing": (12.6, -7.4, 15.8, 7.4), "north-crossing": (-6.6, 13.4, 6.6, 16.6), "south-crossing": (-6.6, -16.6, 6.6, -13.4)}
+# Hold times for clips of some seconds; the defaults are for cameras that run for months.
+UNFIT = ("      - id: unfit\n        type: camera_unfit\n        learn_for: 2s                   # the reference view; 10s by default\n        frozen_after: 4s\n        covered_after: 2s\n"
+         "        moved_after: 2s\n        corrupt_after: 1s\n        black_after: 2s\n        overexposed_after: 2s\n        blurred_after: 3s\n        clear_after: 1s\n")
+# Every other camera is watched with the defaults and must raise nothing.
+WATCHED = "      - id: unfit\n        type: camera_unfit\n"
 WRONG = "".join(f"      - id: wrong-way-{lane}\n        type: wrong_way\n        lane: {lane}\n" for lane in ("eastbound", "westbound"))
 
 
@@ -115,7 +119,9 @@ def text(name, t):
     lines = "".join(f"      - id: {q['id']}-crossed\n        type: line_crossing\n        line: {q['id']}\n" for q in t["lines"])
     rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
                          speeding=SPEEDING, congestion=CONGESTION, queue=QUEUE, pedestrian=PEDESTRIAN, conflicts=CONFLICTS,
-                         crossing=CROSSING)
+                         crossing=CROSSING, unfit=UNFIT)
+    if "camera_unfit" not in rules:
+        rules = WATCHED + rules
     zones = t["zones"] + (_junction_zones(t) if "main-road" in rules else [])
     out = [f"# {name}: {what[0].upper() + what[1:]}",
            f"# Footage and truth: test-media/{name}. Written by `test-media/make.py pipelines`; zones, lanes and lines are the truth's.", "",

@@ -117,3 +117,29 @@ fn the_junctions_movements_are_counted() {
     eprintln!("{found} of {true_total} movements found");
     assert!(found * 10 >= true_total * 7 && found <= true_total + 2, "{found} of {true_total}");
 }
+
+#[test]
+fn every_fault_of_a_camera_is_found_and_its_gates_rest_meanwhile() {
+    let text = std::fs::read_to_string(root().join("test-media/camera-faults/truth.json")).unwrap();
+    let truth: Value = serde_json::from_str(&text).unwrap();
+    let events = replayed("camera-faults");
+    let began = events.iter().filter(|event| event["kind"] == "camera_unfit" && event["phase"] == "start");
+    let found: Vec<(u64, &str)> = began
+        .map(|event| {
+            let fault = event["explanation"]["measured"]["fault"].as_str().unwrap();
+            (event["frame"].as_u64().unwrap(), fault)
+        })
+        .collect();
+    let faults = truth["events"].as_array().unwrap();
+    assert_eq!(found.len(), faults.len(), "{found:?}");
+    for ((frame, fault), truth) in found.iter().zip(faults) {
+        let span = truth["onset_frame"].as_u64().unwrap()..=truth["end_frame"].as_u64().unwrap();
+        assert!(span.contains(frame) && truth["kind"].as_str().unwrap().ends_with(fault), "{fault} {frame}: {truth}");
+    }
+    let counts = events.iter().filter(|event| event["kind"] == "line_count" && event["rule"] == "west-in-crossed");
+    let measured = counts.map(|event| &event["explanation"]["measured"]);
+    let (all, seen) = measured.fold((0.0, 0.0), |(all, seen), m| {
+        (all + m["interval_seconds"].as_f64().unwrap(), seen + m["observed_seconds"].as_f64().unwrap())
+    });
+    assert!((all - 39.9f64).abs() < 1e-6 && (20.0..28.0).contains(&seen), "{seen} of {all} s");
+}

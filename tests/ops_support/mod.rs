@@ -12,6 +12,7 @@ use vantage::base::{CameraId, Stop, Timestamp};
 use vantage::frame::{Account, FrameDrop, UnitDrop};
 use vantage::ops::{self, Server, Snapshot};
 use vantage::pipeline::CameraReport;
+use vantage::pipeline::conditions::Conditions;
 use vantage::pipeline::latency::Latency;
 use vantage::scene::{Position, SkipReason};
 use vantage::sink::dispatch::{SinkState, SinkStatus};
@@ -35,7 +36,12 @@ pub fn camera(id: &str, state: State, runs: u32) -> CameraReport {
     (0..6).for_each(|_| account.frame_skipped(SkipReason::Sampled));
     account.frame_skipped(SkipReason::Failed);
     let status = Status { state, reason: "says \"so\"".to_owned(), since: Timestamp(1_700_000_000_000_000_000), runs };
-    CameraReport { camera: CameraId::new(id), status, accounting: account.ledger() }
+    let conditions = Conditions {
+        blind: Some("covered"),
+        paused: [("gate".to_owned(), "covered")].into(),
+        held_back: [("gate".to_owned(), 3)].into(),
+    };
+    CameraReport { camera: CameraId::new(id), status, accounting: account.ledger(), conditions }
 }
 
 /// Two cameras, two sinks, a store with figures.

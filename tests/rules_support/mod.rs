@@ -156,6 +156,7 @@ pub fn play_signals(
                     tracks: &tracks,
                     scene,
                     signals: &signals,
+                    glance: None,
                 })
             }
             Step::Gap(from, to) => rules.gap(time(*from), time(*to)),
