@@ -141,6 +141,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             clock: Arc::new(clock),
             repeat: arguments.repeat,
             every: arguments.every,
+            tracks: None,
         },
     )?;
     let model = engine.models().next().map(|(_, model)| Arc::clone(model));

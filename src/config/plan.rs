@@ -21,6 +21,8 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Where events are kept.
     pub store: StorePlan,
+    /// Where the tracks of cameras with `store_tracks` go, and for how long.
+    pub tracks: TracksPlan,
     /// The HTTP port, if any.
     pub server: Option<ServerPlan>,
     /// How inference is shared.
@@ -47,6 +49,17 @@ pub struct StorePlan {
     /// Absolute folder.
     pub path: PathBuf,
     /// Days that an event is kept.
+    pub keep_days: u32,
+    /// Size on disk in MiB.
+    pub keep_max_mib: u64,
+}
+
+/// Where tracks are stored and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracksPlan {
+    /// Absolute folder.
+    pub path: PathBuf,
+    /// Days that a file is kept.
     pub keep_days: u32,
     /// Size on disk in MiB.
     pub keep_max_mib: u64,
@@ -161,6 +174,8 @@ pub struct CameraPlan {
     pub model: String,
     /// How objects are followed.
     pub track: TrackPlan,
+    /// Whether its tracks are stored.
+    pub store_tracks: bool,
     /// The ground plane, when the camera is calibrated.
     pub ground: Option<Ground>,
     /// Zones in file order.

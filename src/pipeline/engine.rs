@@ -15,6 +15,7 @@ use crate::config::{self, ModelPlan, Plan, PlanDiff};
 use crate::frame::{Ledger, Stages};
 use crate::infer::{self, Detector, Model, ModelOptions, Provider, Runtime};
 use crate::source::{Knocker, Status};
+use crate::tracklog::TrackLog;
 
 /// What an engine is made of besides the plan.
 pub struct EngineParts {
@@ -30,6 +31,8 @@ pub struct EngineParts {
     pub repeat: u32,
     /// Of how many frames one is analysed.
     pub every: u64,
+    /// Stores tracks; none without.
+    pub tracks: Option<Arc<TrackLog>>,
 }
 
 /// One camera's state for reports.
@@ -71,6 +74,7 @@ impl Engine {
                 start_name,
                 repeat: parts.repeat,
                 every: parts.every,
+                tracks: parts.tracks,
             },
             mode: parts.mode,
             runtime: parts.runtime,

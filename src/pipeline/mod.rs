@@ -13,9 +13,11 @@
 //! sorted list in a [`replay`].
 
 pub mod camera;
+pub mod compare;
 pub mod decode_check;
 pub mod engine;
 pub mod events;
+pub mod judge;
 pub mod lane;
 pub mod latency;
 pub mod live;
@@ -23,6 +25,7 @@ pub mod mode;
 pub mod output;
 pub mod registry;
 pub mod replay;
+pub mod rerun;
 pub mod tail;
 
 pub use engine::{CameraReport, Engine, EngineParts};

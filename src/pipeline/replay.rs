@@ -14,6 +14,7 @@ use crate::base::{CameraId, Clock, Error, ErrorKind, Result};
 use crate::config::{Address, Plan};
 use crate::infer::Runtime;
 use crate::scene::Event;
+use crate::tracklog::{LogOptions, TrackLog};
 
 /// What a replay found.
 #[derive(Debug)]
@@ -85,6 +86,8 @@ impl Output for Collector {
 pub struct ReplayOptions {
     /// Where stills go; none without.
     pub stills: Option<std::path::PathBuf>,
+    /// Where tracks go; none without.
+    pub tracks: Option<std::path::PathBuf>,
     /// Looks at every observed frame.
     pub observer: Option<Observer>,
 }
@@ -97,13 +100,14 @@ pub struct ReplayOptions {
 /// A camera has no recording, or the pipeline cannot start. A recording that fails on the way is no
 /// error here: see [`Replayed::cameras`].
 pub fn replay(
-    plan: Plan,
+    mut plan: Plan,
     runtime: &'static Runtime,
     clock: Arc<dyn Clock>,
     options: ReplayOptions,
     mut watch: impl FnMut(&[CameraReport]) -> bool,
 ) -> Result<Replayed> {
-    for camera in &plan.cameras {
+    for camera in &mut plan.cameras {
+        camera.store_tracks = options.tracks.is_some();
         if let Address::Network { .. } = &camera.analysis {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -115,6 +119,7 @@ pub fn replay(
     if let Some(folder) = &options.stills {
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
+    let log = LogOptions::recorded(options.tracks, &clock).map(TrackLog::open).transpose()?.map(Arc::new);
     let collector =
         Arc::new(Collector { events: Mutex::default(), stills: options.stills, observer: options.observer });
     let parts = EngineParts {
@@ -124,6 +129,7 @@ pub fn replay(
         clock,
         repeat: 1,
         every: 1,
+        tracks: log.clone(),
     };
     let mut engine = Engine::start(plan, parts)?;
     engine.start_cameras()?;
@@ -138,13 +144,16 @@ pub fn replay(
     }
     let cameras = engine.finish();
     drop(engine);
+    if let Some(log) = log.and_then(Arc::into_inner) {
+        log.close()?;
+    }
     let events = std::mem::take(&mut *collector.events.lock().unwrap_or_else(PoisonError::into_inner));
     let events = in_order(events);
     let digest = digest(&events)?;
     Ok(Replayed { events, digest, cameras })
 }
 
-fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {
+pub(super) fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {
     let mut all: Vec<Event> = by_camera.into_values().flatten().collect();
     // Stable: within a camera and an instant the order of the tail stays.
     all.sort_by(|a, b| (a.time.utc, a.media_time, &a.camera).cmp(&(b.time.utc, b.media_time, &b.camera)));
@@ -159,7 +168,7 @@ pub fn json_line(event: &Event) -> Result<String> {
     serde_json::to_string(event).map_err(|e| Error::new(ErrorKind::Internal, "an event is no JSON").source(e))
 }
 
-fn digest(events: &[Event]) -> Result<String> {
+pub(super) fn digest(events: &[Event]) -> Result<String> {
     let mut hash = Sha256::new();
     for event in events {
         hash.update(json_line(event)?.as_bytes());

@@ -5,8 +5,10 @@
 
 pub mod event;
 pub mod geometry;
+pub mod grid;
 pub mod ground;
 pub mod labels;
+pub mod moment;
 pub mod observation;
 pub mod outbox;
 
@@ -14,5 +16,6 @@ pub use event::{Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
 pub use ground::{ControlPoint, Ground, GroundError, GroundPoint};
 pub use labels::{ClassId, Labels};
+pub use moment::Moment;
 pub use observation::{Detection, Observation, SkipReason, Track};
 pub use outbox::{Outbox, Position, Rejected, StoredEvent};
