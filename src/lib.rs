@@ -8,7 +8,7 @@
 //! | 0 | [`base`] | errors, ids, time, secrets, the stop token |
 //! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
 //! | 2 | [`config`], [`frame`] | the checked pipeline file; pictures, the ring, tensors, stills |
-//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`store`], [`tracklog`], [`sink`], [`probe`], [`serve`] | the parts, which never use each other |
+//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`learn`], [`store`], [`tracklog`], [`sink`], [`probe`], [`serve`] | the parts, which never use each other |
 //! | 4 | [`pipeline`] | the wiring: cameras, lanes, tails, reload, stop |
 //! | 5 | [`ops`] | the HTTP port: metrics, health |
 //! | 6 | [`cli`] | commands |
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod frame;
 pub mod infer;
+pub mod learn;
 pub mod media;
 pub mod ops;
 pub mod pipeline;

@@ -1,5 +1,6 @@
 //! What everything else stands on: errors, ids, time, spans, secrets, the stop token. No I/O but the clock.
 
+pub mod cpu;
 pub mod error;
 pub mod ids;
 pub mod memory;

@@ -101,8 +101,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
     let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
-    let parts =
-        EngineParts { mode: Mode::live(), output, runtime, clock: Arc::clone(&clock), repeat: 1, every: 1, tracks };
+    let parts = EngineParts {
+        mode: Mode::live(),
+        output,
+        runtime,
+        clock: Arc::clone(&clock),
+        repeat: 1,
+        every: 1,
+        workers: None,
+        tracks,
+    };
     let mut engine = Engine::start(plan, parts)?;
     let sink_stop = Stop::new();
     let dispatchers = sinks

@@ -29,7 +29,11 @@ pub(super) fn cameras(
         context.problems.error(cameras.mark, "there is no camera", "add one: `- {id: gate-1, url: rtsp://…}`");
     }
     context.unique(cameras.value.iter().map(|camera| &camera.value.id), "camera");
-    cameras.value.iter().filter_map(|camera| compile(context, &camera.value, camera.mark, models, store_tracks)).collect()
+    cameras
+        .value
+        .iter()
+        .filter_map(|camera| compile(context, &camera.value, camera.mark, models, store_tracks))
+        .collect()
 }
 
 fn compile(

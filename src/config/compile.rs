@@ -16,9 +16,9 @@ use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
+use super::setting::{self, Setting};
 use super::span::Span;
 use super::text::{Mark, SourceText};
-use super::setting::{self, Setting};
 use super::{Loaded, params, suggest};
 
 /// Everything that the parts of the compilation share.

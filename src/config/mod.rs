@@ -41,8 +41,7 @@ pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
     CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, Provider, Range, Rotation, RulePlan,
-    ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport,
-    ZonePlan,
+    ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

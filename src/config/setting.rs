@@ -109,7 +109,9 @@ impl Setting {
 /// The maps of the list at `key`.
 fn items<'n>(node: &'n mut Node, key: &str) -> impl Iterator<Item = &'n mut Node> + use<'n> {
     let list = match &mut node.value {
-        NodeValue::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value.value),
+        NodeValue::Map(entries) => {
+            entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value.value)
+        }
         _ => None,
     };
     let items = match list {

@@ -243,7 +243,7 @@ pub(super) fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
     Ok(RuleSet::new(rules))
 }
 
-fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
+pub(super) fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
     let (location, credentials) = match &plan.analysis {
         Address::File(path) => (Location::File(path.clone()), None),
         Address::Network { scheme, url, credentials } => {

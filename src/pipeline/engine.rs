@@ -31,6 +31,8 @@ pub struct EngineParts {
     pub repeat: u32,
     /// Of how many frames one is analysed.
     pub every: u64,
+    /// Worker threads per model instead of the plan's, whose hash stays: results do not depend on it.
+    pub workers: Option<usize>,
     /// Stores tracks; none without.
     pub tracks: Option<Arc<TrackLog>>,
 }
@@ -51,6 +53,7 @@ pub struct Engine {
     plan: Plan,
     mode: Mode,
     shared: Shared,
+    workers: Option<usize>,
     runtime: &'static Runtime,
     lanes: BTreeMap<String, Lane>,
     cameras: BTreeMap<CameraId, Camera>,
@@ -77,6 +80,7 @@ impl Engine {
                 tracks: parts.tracks,
             },
             mode: parts.mode,
+            workers: parts.workers,
             runtime: parts.runtime,
             lanes: BTreeMap::new(),
             cameras: BTreeMap::new(),
@@ -123,7 +127,7 @@ impl Engine {
         let context = |error: Error| error.context(format!("model {name}"));
         let model = Arc::new(Model::open(&plan.path, &options).map_err(context)?);
         let inference = &self.plan.inference;
-        let workers = inference.workers.max(1);
+        let workers = self.workers.unwrap_or(inference.workers).max(1);
         let detectors: Vec<Detector> = (0..workers)
             .map(|_| Detector::new(&model, &options, self.runtime))
             .collect::<Result<_>>()

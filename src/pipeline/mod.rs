@@ -12,6 +12,7 @@
 //! the values of one [`mode::Mode`]. What comes out goes to an [`output::Output`]: the store when live, a
 //! sorted list in a [`replay`].
 
+pub mod annotate;
 pub mod camera;
 pub mod compare;
 pub mod decode_check;
@@ -23,6 +24,7 @@ pub mod latency;
 pub mod live;
 pub mod mode;
 pub mod output;
+pub mod peek;
 pub mod registry;
 pub mod replay;
 pub mod rerun;

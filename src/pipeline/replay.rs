@@ -23,8 +23,35 @@ pub struct Replayed {
     pub events: Vec<Event>,
     /// SHA-256 over the events' JSON lines, hexadecimal: equal digests mean equal bytes.
     pub digest: String,
+    /// What else the bytes hang on.
+    pub made_with: MadeWith,
     /// Each camera's counters and how its recording ended.
     pub cameras: Vec<(CameraReport, Result<()>)>,
+}
+
+/// What the results of inference hang on besides footage and settings: where all of this is equal, digests are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MadeWith {
+    /// This program's version.
+    pub vantage: String,
+    /// The processor's architecture and vector extensions.
+    pub cpu: String,
+    /// Version of ONNX Runtime.
+    pub onnx_runtime: String,
+    /// SHA-256 of each model, by its name in the pipeline file.
+    pub models: BTreeMap<String, String>,
+    /// SHA-256 of the plan.
+    pub pipeline: String,
+}
+
+impl std::fmt::Display for MadeWith {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "vantage {}, {}, ONNX Runtime {}", self.vantage, self.cpu, self.onnx_runtime)?;
+        for (name, sha256) in &self.models {
+            write!(f, ", model {name} sha256:{sha256}")?;
+        }
+        write!(f, ", pipeline sha256:{}", self.pipeline)
+    }
 }
 
 /// Progress of a replay.
@@ -42,6 +69,7 @@ struct Collector {
     events: Mutex<BTreeMap<CameraId, Vec<Event>>>,
     stills: Option<std::path::PathBuf>,
     observer: Option<Observer>,
+    beside: Option<Arc<dyn Output>>,
 }
 
 /// Looks at every observed frame.
@@ -52,6 +80,9 @@ impl Output for Collector {
         let mut all = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(camera) = events.first().map(|e| e.camera.clone()) else { return };
         let list = all.entry(camera).or_default();
+        if let Some(beside) = &self.beside {
+            beside.events(events.clone(), Vec::new(), None);
+        }
         for event in &mut events {
             event.sequence = list.len() as u64 + 1;
             list.push(event.clone());
@@ -74,6 +105,9 @@ impl Output for Collector {
         if let Some(observer) = &self.observer {
             observer(observed);
         }
+        if let Some(beside) = &self.beside {
+            beside.observed(observed);
+        }
     }
 
     fn wants_stills(&self) -> bool {
@@ -88,8 +122,12 @@ pub struct ReplayOptions {
     pub stills: Option<std::path::PathBuf>,
     /// Where tracks go; none without.
     pub tracks: Option<std::path::PathBuf>,
+    /// Worker threads per model instead of the plan's.
+    pub workers: Option<usize>,
     /// Looks at every observed frame.
     pub observer: Option<Observer>,
+    /// Is given the events and observed frames as well.
+    pub beside: Option<Arc<dyn Output>>,
 }
 
 /// Runs every camera of the plan over its recording, to the end.
@@ -120,8 +158,12 @@ pub fn replay(
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
     let log = LogOptions::recorded(options.tracks, &clock).map(TrackLog::open).transpose()?.map(Arc::new);
-    let collector =
-        Arc::new(Collector { events: Mutex::default(), stills: options.stills, observer: options.observer });
+    let collector = Arc::new(Collector {
+        events: Mutex::default(),
+        stills: options.stills,
+        observer: options.observer,
+        beside: options.beside,
+    });
     let parts = EngineParts {
         mode: Mode::recorded(),
         output: Arc::clone(&collector) as Arc<dyn Output>,
@@ -129,9 +171,17 @@ pub fn replay(
         clock,
         repeat: 1,
         every: 1,
+        workers: options.workers,
         tracks: log.clone(),
     };
     let mut engine = Engine::start(plan, parts)?;
+    let made_with = MadeWith {
+        vantage: env!("CARGO_PKG_VERSION").to_owned(),
+        cpu: crate::base::cpu::features(),
+        onnx_runtime: runtime.version.clone(),
+        models: engine.models().map(|(name, model)| (name.to_owned(), model.sha256.clone())).collect(),
+        pipeline: engine.plan().hash(),
+    };
     engine.start_cameras()?;
     let mut stopped = false;
     engine.wait(std::time::Duration::from_millis(50), |engine| {
@@ -150,7 +200,7 @@ pub fn replay(
     let events = std::mem::take(&mut *collector.events.lock().unwrap_or_else(PoisonError::into_inner));
     let events = in_order(events);
     let digest = digest(&events)?;
-    Ok(Replayed { events, digest, cameras })
+    Ok(Replayed { events, digest, made_with, cameras })
 }
 
 pub(super) fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {

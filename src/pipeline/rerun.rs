@@ -90,12 +90,15 @@ pub fn assign(
     }
     if !strangers.is_empty() && (strict || by_camera.is_empty()) {
         let (stranger, to) = (strangers.join(", "), known.first().copied().unwrap_or("ID"));
-        return Err(Error::new(ErrorKind::Usage, format!("these are tracks of camera {stranger}, not of the pipeline's"))
-            .help(format!(
-                "the pipeline has {}; to use them for another camera: --camera {}={to}",
-                known.join(", "),
-                strangers.first().map_or("", String::as_str)
-            )));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("these are tracks of camera {stranger}, not of the pipeline's"),
+        )
+        .help(format!(
+            "the pipeline has {}; to use them for another camera: --camera {}={to}",
+            known.join(", "),
+            strangers.first().map_or("", String::as_str)
+        )));
     }
     for stranger in strangers {
         tracing::warn!(camera = stranger, "not in the pipeline: its tracks are left out");
@@ -116,7 +119,8 @@ fn refuse_overlap(camera: &CameraId, sessions: &[Session]) -> Result<()> {
     for pair in sessions.windows(2) {
         let [a, b] = pair else { continue };
         if b.period.0 < a.period.1 {
-            let name = |session: &Session| session.files.first().map_or(String::new(), |(_, p)| p.display().to_string());
+            let name =
+                |session: &Session| session.files.first().map_or(String::new(), |(_, p)| p.display().to_string());
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!("camera {camera}: {} and {} tell of the same time", name(a), name(b)),

@@ -206,6 +206,7 @@ impl Chain {
             frame,
             detections: Some(detections),
             tracks: &tracks,
+            labels: &self.judge.origin().labels,
         });
         self.take_down(frame, aspect, Some(tracks), ended);
     }

@@ -37,7 +37,7 @@ mod zone_dwell;
 pub use draft::Draft;
 pub use margin::{Bound, Margin};
 pub use names::nearest;
-pub use params::ParamError;
+pub use params::{ParamError, VEHICLES};
 pub use scene::{Lane, Scene, SceneNames};
 pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};

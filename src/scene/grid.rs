@@ -6,12 +6,12 @@
 
 use super::{NormBox, NormPoint, Track};
 
-/// Places: 1/32768 of the picture's width or height, a sixteenth of a pixel at 1920.
-pub const PLACE_STEPS: f32 = 32_768.0;
-/// Velocities: 1/4096 of the picture's width or height per second.
-pub const VELOCITY_STEPS: f32 = 4_096.0;
-/// Scores: 1/128.
-pub const SCORE_STEPS: f32 = 128.0;
+/// Places: 1/16384 of the picture's width or height, an eighth of a pixel at 1920.
+pub const PLACE_STEPS: f32 = 16_384.0;
+/// Velocities: 1/1024 of the picture's width or height per second.
+pub const VELOCITY_STEPS: f32 = 1_024.0;
+/// Scores: 1/64.
+pub const SCORE_STEPS: f32 = 64.0;
 
 /// Beyond this many steps an `f32` does not hold every whole number.
 const MOST: f32 = 16_777_216.0;

@@ -8,7 +8,7 @@
 /// A unary part this long announces the whole number in 64 bits.
 const ESCAPE: u32 = 24;
 /// The mean forgets half of what it knows after so many numbers.
-const MEMORY: u32 = 24;
+const MEMORY: u32 = 12;
 
 /// Something that numbers go through: into the file, or out of it. Both directions run the same code, so
 /// that what reads cannot drift from what writes.
@@ -81,7 +81,8 @@ impl Context {
     }
 
     fn learn(&mut self, mapped: u64) {
-        self.sum += mapped.min(1 << 40);
+        // A number out of all proportion, such as the first one, says little of the next.
+        self.sum += mapped.min(16 * (self.sum + 1)).min(1 << 48);
         self.count += 1;
         if self.count >= MEMORY {
             self.sum /= 2;

@@ -55,8 +55,6 @@ struct Course {
     /// Middle x and y, width, height, in steps of place.
     place: [i64; 4],
     velocity: [i64; 2],
-    /// Width's and height's change, in steps of velocity: not in the file, but the filter has it.
-    growth: [i64; 2],
     score: i64,
     class: u16,
     first_seen: i64,
@@ -96,12 +94,12 @@ impl Default for Coding {
             aspect: 0.0,
             listed: Vec::new(),
             tracks: HashMap::new(),
-            contexts: [5, 5, 5, 5, 3, 3, 4].map(Context::expecting),
+            contexts: [4, 4, 4, 4, 1, 1, 3].map(Context::expecting),
             gain: Gain::default(),
-            times: [20, 1, 8, 2, 8].map(Context::expecting),
-            counts: [1, 1].map(Context::expecting),
+            times: [2, 0, 0, 2, 2].map(Context::expecting),
+            counts: [0, 0].map(Context::expecting),
             ids: Context::expecting(3),
-            first: [15, 15, 12, 12, 8, 8, 7, 30].map(Context::expecting),
+            first: [14, 14, 11, 11, 6, 6, 6, 30].map(Context::expecting),
         }
     }
 }
@@ -274,8 +272,7 @@ impl Coding {
                 ids.push(*id);
             }
         }
-        let mut new: Vec<u64> =
-            tracks.iter().map(|t| t.id.0).filter(|id| before.binary_search(id).is_err()).collect();
+        let mut new: Vec<u64> = tracks.iter().map(|t| t.id.0).filter(|id| before.binary_search(id).is_err()).collect();
         let mut count = new.len() as i64;
         coder.number(&mut self.counts[1], &mut count)?;
         resize(&mut new, count, 0)?;
@@ -332,7 +329,6 @@ impl Course {
             at,
             place: [x1 + (width >> 1), y1 + (height >> 1), width, height],
             velocity: [track.velocity.x, track.velocity.y].map(|v| i64::from(to_steps(v, VELOCITY_STEPS))),
-            growth: [0; 2],
             score: i64::from(to_steps(track.score, SCORE_STEPS)),
             class: track.class.0,
             first_seen: track.first_seen.0,
@@ -372,9 +368,8 @@ impl Course {
         let dt = at.saturating_sub(self.at).clamp(0, FURTHEST);
         let ahead = |speed: i64| speed.clamp(-(1 << 24), 1 << 24) * PLACE_PER_VELOCITY * dt / 1_000_000_000;
         let [vx, vy] = self.velocity;
-        let [grows, rises] = self.growth;
         let mut surprises = [0; 4];
-        for (n, speed) in [vx, vy, grows, rises].into_iter().enumerate() {
+        for (n, speed) in [vx, vy, 0, 0].into_iter().enumerate() {
             let expected = self.place[n].wrapping_add(ahead(speed));
             surprises[n] = next.place[n].wrapping_sub(expected);
             coder.number(&mut next.contexts[n], &mut surprises[n])?;
@@ -385,7 +380,6 @@ impl Course {
             let mut value = next.velocity[n].wrapping_sub(expected);
             coder.number(&mut next.contexts[4 + n], &mut value)?;
             next.velocity[n] = expected.wrapping_add(value);
-            next.growth[n] = self.growth[n].wrapping_add(self.gain.of(surprises[2 + n]));
         }
         let mut value = next.score.wrapping_sub(self.score);
         coder.number(&mut next.contexts[6], &mut value)?;
@@ -394,10 +388,6 @@ impl Course {
             let change = next.velocity[n].wrapping_sub(self.velocity[n]);
             next.gain.learn(surprises[n], change);
             shared.1.learn(surprises[n], change);
-        }
-        if !track.observed {
-            // An unseen box keeps its size.
-            next.growth = [0; 2];
         }
         self.usual(coder, usual, track.observed, &mut next)?;
         shared.0.copy_from_slice(&next.contexts);
