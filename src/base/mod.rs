@@ -2,6 +2,7 @@
 //! the clock.
 
 pub mod assignment;
+pub mod cpu;
 pub mod error;
 pub mod ids;
 pub mod memory;

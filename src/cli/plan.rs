@@ -47,7 +47,12 @@ impl ModelArguments {
 
 /// Loads a pipeline file; warnings go to stderr.
 pub fn load(path: &Path) -> Result<Plan> {
-    match config::load(path, registry()) {
+    load_with(path, &[])
+}
+
+/// Loads a pipeline file with other parameters of rules; warnings go to stderr.
+pub fn load_with(path: &Path, settings: &[config::Setting]) -> Result<Plan> {
+    match config::load_with(path, registry(), settings) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 tracing::warn!("{}", warning.message());

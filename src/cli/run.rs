@@ -23,10 +23,13 @@ use crate::pipeline::live::{DurableLatency, StoreOutput};
 use crate::pipeline::{Engine, EngineParts, Mode, Output};
 use crate::scene::{Event, Phase};
 use crate::sink::dispatch::{self, Dispatcher, Setting};
-use crate::store::{Query, Retention, Store, StoreOptions};
+use crate::store::{Query, Retention, ShedMedia, Store, StoreOptions};
+use crate::tracklog::{Keep, LogOptions, TrackLog, WhenBehind};
 
 /// How long sinks may go on delivering after the stop.
 const DRAIN: Duration = Duration::from_millis(800);
+/// Stored tracks that a full disk gives up at a time, bytes.
+const SHED_BYTES: u64 = 64 << 20;
 /// How often the loop looks for signals and new events.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -78,6 +81,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let latency = Arc::new(Latency::default());
     let durable = DurableLatency::new(Arc::clone(&clock), Arc::clone(&latency));
     let epoch = durable.epoch();
+    let tracks = track_log(&plan, &clock)?;
+    let shed = tracks.clone();
     let store = Arc::new(Store::open(
         &plan.store.path,
         StoreOptions {
@@ -86,6 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 max_age: Some(Duration::from_secs(u64::from(plan.store.keep_days) * 86_400)),
                 max_bytes: Some(plan.store.keep_max_mib << 20),
             },
+            shed_media: shed.map(|log| -> ShedMedia { Box::new(move || log.shed(SHED_BYTES)) }),
             on_durable: Some(Box::new(move |ack| durable.durable(ack.tag))),
             ..StoreOptions::default()
         },
@@ -95,7 +101,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
     let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
-    let parts = EngineParts { mode: Mode::live(), output, runtime, clock: Arc::clone(&clock), repeat: 1, every: 1 };
+    let parts = EngineParts {
+        mode: Mode::live(),
+        output,
+        runtime,
+        clock: Arc::clone(&clock),
+        repeat: 1,
+        every: 1,
+        workers: None,
+        tracks,
+    };
     let mut engine = Engine::start(plan, parts)?;
     let sink_stop = Stop::new();
     let incidents = crate::pipeline::incidents::start(store.incident_writer()?)?;
@@ -155,6 +170,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The writer of tracks, when a camera stores any.
+fn track_log(plan: &Plan, clock: &Arc<dyn Clock>) -> Result<Option<Arc<TrackLog>>> {
+    if !plan.cameras.iter().any(|camera| camera.store_tracks) {
+        return Ok(None);
+    }
+    let keep = Keep {
+        max_age: Duration::from_secs(u64::from(plan.tracks.keep_days) * 86_400),
+        max_bytes: plan.tracks.keep_max_mib << 20,
+    };
+    let options = LogOptions {
+        folder: plan.tracks.path.clone(),
+        keep: Some(keep),
+        when_behind: WhenBehind::GiveUp,
+        clock: Arc::clone(clock),
+    };
+    TrackLog::open(options).map(|log| Some(Arc::new(log)))
 }
 
 fn lock(engine: &Mutex<Engine>) -> std::sync::MutexGuard<'_, Engine> {

@@ -26,16 +26,27 @@ pub(super) fn cameras(
     context: &mut Context<'_>,
     cameras: &Field<Vec<Located<Camera>>>,
     models: &Models,
+    store_tracks: bool,
 ) -> Vec<CameraPlan> {
     let Some(cameras) = cameras.located() else { return Vec::new() };
     if cameras.value.is_empty() {
         context.problems.error(cameras.mark, "there is no camera", "add one: `- {id: gate-1, url: rtsp://…}`");
     }
     context.unique(cameras.value.iter().map(|camera| &camera.value.id), "camera");
-    cameras.value.iter().filter_map(|camera| compile(context, &camera.value, camera.mark, models)).collect()
+    cameras
+        .value
+        .iter()
+        .filter_map(|camera| compile(context, &camera.value, camera.mark, models, store_tracks))
+        .collect()
 }
 
-fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> Option<CameraPlan> {
+fn compile(
+    context: &mut Context<'_>,
+    camera: &Camera,
+    mark: Mark,
+    models: &Models,
+    store_tracks: bool,
+) -> Option<CameraPlan> {
     let streams = streams(context, camera, mark);
     if let Some((analysis, evidence)) = &streams {
         refuse_ignored(context, camera, analysis, evidence.as_ref());
@@ -84,6 +95,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         analyse_fps,
         model,
         track,
+        store_tracks: camera.store_tracks.or(store_tracks),
         ground,
         signals,
         zones,

@@ -12,10 +12,11 @@ use std::time::Duration;
 use super::camera;
 use super::diagnostic::{Problems, Report};
 use super::node;
-use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan};
+use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan, TracksPlan};
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
+use super::setting::{self, Setting};
 use super::text::{Mark, SourceText};
 use super::{Loaded, params, suggest};
 use crate::base::Span;
@@ -46,8 +47,27 @@ pub fn compile(
     registry: &Registry<'_>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded, Report> {
-    let mut problems = Problems::new(SourceText::new(name, text));
-    let document = node::parse(text, &mut problems).and_then(|root| match root.value {
+    compile_with(text, name, folder, registry, env, &[])
+}
+
+/// The same with parameters of rules that take another value than the text's.
+pub(super) fn compile_with(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    registry: &Registry<'_>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    settings: &[Setting],
+) -> Result<Loaded, Report> {
+    let (shown, marks) = setting::append(text, settings);
+    let mut problems = Problems::new(SourceText::new(name, &shown));
+    let root = node::parse(text, &mut problems).map(|mut root| {
+        for (setting, mark) in settings.iter().zip(marks) {
+            setting.apply(&mut root, mark, &mut problems);
+        }
+        root
+    });
+    let document = root.and_then(|root| match root.value {
         node::NodeValue::Null => {
             problems.error(Mark::default(), "the file is empty", "begin with `version: 1`, `models:` and `cameras:`");
             None
@@ -73,10 +93,11 @@ impl Context<'_> {
         Plan {
             folder: self.folder.to_owned(),
             store: self.store(document.store.get()),
+            tracks: self.tracks(document.tracks.get()),
             server: document.server.get().and_then(|server| self.server(server)),
             inference: self.inference(document.inference.get()),
             sinks: self.sinks(&document.sinks),
-            cameras: camera::cameras(self, &document.cameras, &document.models),
+            cameras: camera::cameras(self, &document.cameras, &document.models, document.tracks.is_given()),
             models,
         }
     }
@@ -90,6 +111,17 @@ impl Context<'_> {
             keep_max_mib: keep.map_or(default::KEEP_MAX_MIB, |k| {
                 self.within(&k.max_mib, "max_mib", 16, 1 << 30, default::KEEP_MAX_MIB)
             }),
+        }
+    }
+
+    fn tracks(&mut self, tracks: Option<&raw::Tracks>) -> TracksPlan {
+        let keep = tracks.and_then(|tracks| tracks.keep.get());
+        let (days, max_mib) = (default::TRACKS_KEEP_DAYS, default::TRACKS_KEEP_MAX_MIB);
+        let days = keep.map_or(days, |k| self.within(&k.days, "days", 1, 3650, days));
+        TracksPlan {
+            path: self.path(tracks.and_then(|tracks| tracks.path.get()).map_or(default::TRACKS_PATH, String::as_str)),
+            keep_days: u32::try_from(days).unwrap_or(u32::MAX),
+            keep_max_mib: keep.map_or(max_mib, |k| self.within(&k.max_mib, "max_mib", 16, 1 << 30, max_mib)),
         }
     }
 

@@ -27,7 +27,7 @@ impl Plan {
     #[must_use]
     pub fn normal_form(&self) -> Value {
         // Taken apart without `..`, so that a new setting cannot be forgotten here.
-        let Self { folder, store, server, inference, models, sinks, cameras } = self;
+        let Self { folder, store, tracks: _, server, inference, models, sinks, cameras } = self;
         let StorePlan { path: _, keep_days, keep_max_mib } = store;
         let InferencePlan { workers, max_batch, max_wait } = inference;
         let models: Map<String, Value> =
@@ -80,6 +80,8 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         analyse_fps,
         model,
         track,
+        // Whether what rules see is stored changes nothing of it.
+        store_tracks: _,
         ground,
         signals,
         zones,

@@ -22,6 +22,8 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Where events are kept.
     pub store: StorePlan,
+    /// Where the tracks of cameras with `store_tracks` go, and for how long.
+    pub tracks: TracksPlan,
     /// The HTTP port, if any.
     pub server: Option<ServerPlan>,
     /// How inference is shared.
@@ -48,6 +50,17 @@ pub struct StorePlan {
     /// Absolute folder.
     pub path: PathBuf,
     /// Days that an event is kept.
+    pub keep_days: u32,
+    /// Size on disk in MiB.
+    pub keep_max_mib: u64,
+}
+
+/// Where tracks are stored and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracksPlan {
+    /// Absolute folder.
+    pub path: PathBuf,
+    /// Days that a file is kept.
     pub keep_days: u32,
     /// Size on disk in MiB.
     pub keep_max_mib: u64,
@@ -162,6 +175,8 @@ pub struct CameraPlan {
     pub model: String,
     /// How objects are followed.
     pub track: TrackPlan,
+    /// Whether its tracks are stored.
+    pub store_tracks: bool,
     /// The ground plane, when the camera is calibrated.
     pub ground: Option<Ground>,
     /// Absolute path of the file that tells what traffic signals show, if any.

@@ -27,6 +27,9 @@ pub(super) mod default {
     pub const STORE_PATH: &str = "./vantage-data";
     pub const KEEP_DAYS: u64 = 30;
     pub const KEEP_MAX_MIB: u64 = 2048;
+    pub const TRACKS_PATH: &str = "./vantage-data/tracks";
+    pub const TRACKS_KEEP_DAYS: u64 = 7;
+    pub const TRACKS_KEEP_MAX_MIB: u64 = 4096;
     pub const LISTEN: &str = "127.0.0.1:9090";
     pub const WORKERS: u64 = 2;
     pub const MAX_BATCH: u64 = 1;
@@ -54,6 +57,8 @@ table! {
         required version: u64,
         /// Where events, stills and cursors are kept on disk.
         optional store: Store,
+        /// Stores what the tracker gave the rules, for `vantage backtest` and `why-not`; without this section only cameras with `store_tracks` do.
+        optional tracks: Tracks,
         /// The HTTP port for health and metrics; without this section there is none.
         optional server: Server,
         /// How inference is shared among the cameras.
@@ -84,6 +89,26 @@ table! {
         optional days: u64 = default::KEEP_DAYS,
         /// Size on disk in MiB, 16 or more.
         optional max_mib: u64 = default::KEEP_MAX_MIB,
+    }
+}
+
+table! {
+    /// Where tracks are stored and for how long.
+    Tracks ("`tracks`") {
+        /// Folder of the tracks files; created when it is missing.
+        optional path: String = default::TRACKS_PATH,
+        /// How much is kept.
+        optional keep: TracksKeep,
+    }
+}
+
+table! {
+    /// How many tracks are kept: whichever limit is reached first.
+    TracksKeep ("`keep`") {
+        /// Days, 1 to 3650.
+        optional days: u64 = default::TRACKS_KEEP_DAYS,
+        /// Size on disk in MiB, 16 or more, of all cameras together.
+        optional max_mib: u64 = default::TRACKS_KEEP_MAX_MIB,
     }
 }
 
@@ -172,6 +197,8 @@ table! {
         optional model: String = default::MODEL,
         /// How objects are followed.
         optional track: Track,
+        /// Whether this camera's tracks are stored; as the section `tracks` says where it is not given.
+        optional store_tracks: bool,
         /// Where the picture lies on the ground, in metres: for speeds and distances.
         optional calibration: Calibration,
         /// File with what traffic signals show, one report a line; followed as it grows when the camera is live.

@@ -1,6 +1,7 @@
 //! Pictures: the decoder's buffer by reference, the ring they wait in, the tensor or still they become.
 
 pub mod account;
+pub mod canvas;
 pub mod colour;
 pub mod glance;
 pub mod letterbox;

@@ -5,6 +5,7 @@
 pub mod codec;
 pub mod container;
 pub mod element;
+pub mod mp4;
 
 pub use self::codec::{CODECS, Codec};
 pub use self::container::Container;

@@ -19,6 +19,7 @@ use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, Preset,
 use crate::scene::{Labels, SkipReason};
 use crate::source::signals::SignalFeed;
 use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
+use crate::tracklog::{Header, TrackLog};
 
 /// What a camera shares with the others.
 pub struct Shared {
@@ -38,6 +39,8 @@ pub struct Shared {
     pub repeat: u32,
     /// Of how many frames one is analysed; 1 analyses all.
     pub every: u64,
+    /// Stores tracks.
+    pub tracks: Option<Arc<TrackLog>>,
 }
 
 /// A running camera.
@@ -83,6 +86,8 @@ impl Camera {
         let account = Arc::new(Account::default());
         let status = Arc::new(StatusCell::default());
         let conditions = Arc::new(ConditionsCell::default());
+        let header = Header::new(plan.id.as_str(), &footage, &lane.model().sha256, &shared.plan_hash, labels.names());
+        let recorder = shared.tracks.as_ref().filter(|_| plan.store_tracks).map(|log| log.recorder(header));
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),
@@ -100,6 +105,7 @@ impl Camera {
                 labels,
             },
             conditions: Arc::clone(&conditions),
+            recorder,
         });
         let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
         let inlet = Arc::new(lane.inlet());
@@ -210,7 +216,7 @@ impl Sampler {
     }
 }
 
-fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
+pub(super) fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
     let (zones, lines, lanes) = (plan.zones.clone(), plan.lines.clone(), plan.lanes.clone());
     let (ground, labels) = (plan.ground.clone(), labels.clone());
     Box::new(move |aspect| Scene {
@@ -236,7 +242,7 @@ pub fn rules_fit(plan: &CameraPlan, labels: &Labels) -> Result<()> {
 }
 
 /// Builds the rules against the scene and the model's real class names.
-fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
+pub(super) fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
     let names = SceneNames::from(scene);
     let mut rules = Vec::new();
     for rule in &plan.rules {

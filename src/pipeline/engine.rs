@@ -16,6 +16,7 @@ use crate::config::{self, ModelPlan, Plan, PlanDiff};
 use crate::frame::{Ledger, Stages};
 use crate::infer::{self, Detector, Model, ModelOptions, Provider, Runtime};
 use crate::source::{Knocker, Status};
+use crate::tracklog::TrackLog;
 
 /// What an engine is made of besides the plan.
 pub struct EngineParts {
@@ -31,6 +32,10 @@ pub struct EngineParts {
     pub repeat: u32,
     /// Of how many frames one is analysed.
     pub every: u64,
+    /// Worker threads per model instead of the plan's, whose hash stays: results do not depend on it.
+    pub workers: Option<usize>,
+    /// Stores tracks; none without.
+    pub tracks: Option<Arc<TrackLog>>,
 }
 
 /// One camera's state for reports.
@@ -51,6 +56,7 @@ pub struct Engine {
     plan: Plan,
     mode: Mode,
     shared: Shared,
+    workers: Option<usize>,
     runtime: &'static Runtime,
     lanes: BTreeMap<String, Lane>,
     cameras: BTreeMap<CameraId, Camera>,
@@ -74,8 +80,10 @@ impl Engine {
                 start_name,
                 repeat: parts.repeat,
                 every: parts.every,
+                tracks: parts.tracks,
             },
             mode: parts.mode,
+            workers: parts.workers,
             runtime: parts.runtime,
             lanes: BTreeMap::new(),
             cameras: BTreeMap::new(),
@@ -122,7 +130,7 @@ impl Engine {
         let context = |error: Error| error.context(format!("model {name}"));
         let model = Arc::new(Model::open(&plan.path, &options).map_err(context)?);
         let inference = &self.plan.inference;
-        let workers = inference.workers.max(1);
+        let workers = self.workers.unwrap_or(inference.workers).max(1);
         let detectors: Vec<Detector> = (0..workers)
             .map(|_| Detector::new(&model, &options, self.runtime))
             .collect::<Result<_>>()

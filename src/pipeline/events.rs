@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, TrackId};
+use crate::base::{CameraId, EventId, TrackId};
 use crate::rule::Draft;
 use crate::scene::event::Explanation;
-use crate::scene::{Event, Labels, Phase};
+use crate::scene::{Event, Labels, Moment, Phase};
 
 /// What all events of a camera share.
 #[derive(Debug, Clone)]
@@ -23,19 +23,6 @@ pub struct Origin {
     pub pipeline: String,
     /// Class names.
     pub labels: Labels,
-}
-
-/// Where on the timeline an event happens.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The run.
-    pub run: RunId,
-    /// The frame.
-    pub frame: FrameSeq,
-    /// The frame's capture time.
-    pub capture: CaptureTime,
-    /// The frame's media time.
-    pub at: MediaTime,
 }
 
 type Happening = (Arc<str>, &'static str, Option<TrackId>, u32);

@@ -3,7 +3,7 @@
 use crate::base::CameraId;
 use crate::frame::Frame;
 use crate::frame::still::{Overlay, Snapshot};
-use crate::scene::{Detection, Event, Track};
+use crate::scene::{Detection, Event, Labels, Track};
 
 /// A still to be written beside its event.
 pub struct Still {
@@ -25,6 +25,8 @@ pub struct Observed<'a> {
     pub detections: Option<&'a [Detection]>,
     /// The tracks as rules saw them.
     pub tracks: &'a [Track],
+    /// The model's class names.
+    pub labels: &'a Labels,
 }
 
 /// Takes what the tails give, in order per camera. Called with the camera's tail locked: be quick, or

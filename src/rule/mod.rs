@@ -76,7 +76,7 @@ pub use draft::Draft;
 pub use gate::{CameraConditions, Conditions, Preset};
 pub use margin::{Bound, Margin};
 pub use names::nearest;
-pub use params::ParamError;
+pub use params::{ParamError, VEHICLES};
 pub use scene::{Lane, Scene, SceneNames};
 pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};

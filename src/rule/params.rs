@@ -41,7 +41,7 @@ impl fmt::Display for ParamError {
 }
 
 /// Class names that models use for road vehicles, in lower case.
-pub(super) const VEHICLES: &[&str] = &[
+pub const VEHICLES: &[&str] = &[
     "auto rickshaw",
     "awning-tricycle",
     "bicycle",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::gate::{CameraConditions, CameraGate, Conditions, Gate};
-use super::{Draft, FrameView, Rule, View};
+use super::{Draft, FrameView, Margin, Rule, Scene, View};
 use crate::base::{MediaTime, TrackId};
 use crate::scene::Track;
 
@@ -125,6 +125,17 @@ impl RuleSet {
     /// The tracker has ended the track: what is open for it ends, its state goes.
     pub fn forget(&mut self, id: TrackId, at: MediaTime) -> Drafts {
         self.each(at, |gate, out| gate.forget(id, at, out))
+    }
+
+    /// How far each track that a rule follows is from firing it, as of the last frame: by rule, in order.
+    #[must_use]
+    pub fn margins(&self, at: MediaTime, scene: &Scene) -> Vec<(Arc<str>, Vec<Margin>)> {
+        let of = |rule: &dyn Rule| {
+            let mut margins = Vec::new();
+            rule.margins(at, scene, &mut margins);
+            margins
+        };
+        self.rules.iter().map(|(id, gate)| (Arc::clone(id), of(gate.rule.as_ref()))).collect()
     }
 
     /// How many track states the rules hold together.

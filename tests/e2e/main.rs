@@ -27,3 +27,4 @@ mod live;
 mod program;
 mod replay;
 mod shared_footage;
+mod stored_tracks;

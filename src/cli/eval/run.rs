@@ -177,7 +177,7 @@ fn replayed(plan: Plan, seen: &Arc<Mutex<BTreeMap<CameraId, Seen>>>) -> Result<R
     let observer = Box::new(move |observed: &Observed<'_>| {
         into.lock().unwrap_or_else(PoisonError::into_inner).entry(observed.camera.clone()).or_default().add(observed);
     });
-    let options = ReplayOptions { stills: None, observer: Some(observer) };
+    let options = ReplayOptions { observer: Some(observer), ..ReplayOptions::default() };
     let replayed = replay(plan, runtime, Arc::new(SystemClock), options, |reports| {
         let total: Ledger = reports.iter().map(|r| r.accounting).sum();
         bar.set_position(total.frames.decoded - total.frames.in_flight);
