@@ -78,6 +78,31 @@ fn hypothesis(frame: u32, id: i64, ltwh: [f64; 4]) -> Row {
 }
 
 #[test]
+fn the_metrics_agree_with_py_motmetrics() {
+    // expected_metrics_reference_tracker.json of each sequence.
+    for (name, mota, idf1, switches, misses, false_alarms) in
+        [("TUD-Campus", 0.5265, 0.5577, 7, 150, 13), ("TUD-Stadtmitte", 0.5640, 0.6446, 7, 452, 45)]
+    {
+        let Some(sequence) = sequence(name) else { return };
+        let hypotheses = read(&sequence.folder.join("hyp/reference_tracker.txt"));
+        let scores = score(&sequence.truth(), &hypotheses, 1..=sequence.frames);
+        assert!((scores.mota - mota).abs() < 1e-3, "{name}: {scores:?}");
+        assert!((scores.idf1 - idf1).abs() < 1e-3, "{name}: {scores:?}");
+        assert_eq!((scores.switches, scores.misses, scores.false_alarms), (switches, misses, false_alarms), "{name}");
+    }
+}
+
+#[test]
+fn ignore_rows_are_neither_missed_nor_false_alarms() {
+    let row = |id, left, value| Row { frame: 1, id, ltwh: [left, 0.0, 10.0, 10.0], value, class: 3 };
+    let truth = [row(1, 0.0, 1.0), row(2, 100.0, 0.0), row(3, 200.0, 0.0)];
+    let perfect = score(&truth, &[row(7, 0.0, 1.0), row(8, 101.0, 1.0)], [1]);
+    assert_eq!((perfect.mota, perfect.idf1, perfect.misses, perfect.false_alarms), (1.0, 1.0, 0, 0));
+    let stray = score(&truth, &[row(7, 0.0, 1.0), row(8, 300.0, 1.0)], [1]);
+    assert_eq!((stray.mota, stray.false_alarms), (0.0, 1));
+}
+
+#[test]
 fn at_full_rate_each_sequence_is_as_good_as_the_peer() {
     for (stride, name, mota, idf1) in PEER.into_iter().filter(|p| p.0 == 1) {
         let Some(sequence) = sequence(name) else { return };
@@ -114,7 +139,7 @@ fn a_crowded_junction_at_5_10_and_25_frames_a_second() {
         let runs: Vec<Scores> = (0..8).map(|seed| scored(&junction(30, fps, 20.0, noise, seed))).collect();
         let mean = |f: fn(&Scores) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
         let (mota, idf1) = (mean(|s| s.mota * 100.0), mean(|s| s.idf1 * 100.0));
-        let switches = mean(|s| s.switches as f64);
+        let switches = mean(|s| f64::from(s.switches));
         println!("junction at {fps} fps: MOTA {mota:.1} IDF1 {idf1:.1}, {switches:.1} switches a run");
         assert!(mota >= least_mota && idf1 >= least_idf1 && switches <= most_switches);
     }

@@ -117,7 +117,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Replay(arguments) => replay::run(arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Eval(arguments) => eval::run(arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Models(arguments) => models::run(arguments),

@@ -3,7 +3,7 @@
     pip install supervision==0.26.1 motmetrics
     python tests/peers/supervision_bytetrack.py [--stride N] GROUNDTRUTH/mot
 
-Protocol, the same for ours (src/eval/tracks): frames from 1, detections of motor vehicles only
+Protocol, the same for ours (tests/support/mot.rs): frames from 1, detections of motor vehicles only
 where they carry COCO classes, IoU 0.5, hypotheses that match an ignore row (required 0) better than
 a required one are dropped before scoring. `--stride N` keeps every Nth frame, a camera analysed at a
 lower rate. Every detection that the peer returns with an identity counts as a hypothesis.

@@ -33,11 +33,11 @@ enum What {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    match arguments.what {
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    match &arguments.what {
         What::Run(arguments) => run::run(arguments),
-        What::Events(arguments) => events::events(&arguments),
-        What::Counts(arguments) => events::counts(&arguments),
-        What::Tracks(arguments) => tracks::run(&arguments),
+        What::Events(arguments) => events::events(arguments),
+        What::Counts(arguments) => events::counts(arguments),
+        What::Tracks(arguments) => tracks::run(arguments),
     }
 }

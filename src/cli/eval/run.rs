@@ -57,7 +57,7 @@ struct Seen {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> Result<ExitCode> {
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (options, counting) = (arguments.matching.options()?, arguments.counting.options()?);
     let mut plan = plan::load(&arguments.pipeline)?;
     put_clips(&mut plan, &arguments.clip)?;

@@ -8,6 +8,8 @@ mod crossings;
 mod file;
 mod fit;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -28,7 +28,7 @@ fn bad(place: &str, what: impl std::fmt::Display) -> Error {
 }
 
 /// A truth without its path.
-fn parse(text: &str) -> Result<Truth> {
+pub(super) fn parse(text: &str) -> Result<Truth> {
     if text.trim().is_empty() {
         return Err(bad("line 1", "the file is empty"));
     }
@@ -315,7 +315,3 @@ fn tally<'a>(classes: impl Iterator<Item = &'a str>) -> BTreeMap<String, u32> {
     }
     by_class
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

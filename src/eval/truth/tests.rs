@@ -1,6 +1,8 @@
+//! What a truth may say, what is refused, and the truths of the repository's own clips.
+
 use std::path::Path;
 
-use super::*;
+use super::read::{parse, read};
 
 fn refused(text: &str) -> String {
     format!("{:?}", parse(text).unwrap_err())
