@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Writes a still of every event into this folder.
     #[arg(long, value_name = "FOLDER")]
     stills: Option<PathBuf>,
+    /// Writes the clips of alarms into this folder, as the pipeline's `evidence` says.
+    #[arg(long, value_name = "FOLDER")]
+    clips: Option<PathBuf>,
     /// Prints each camera's counters as JSON on stderr.
     #[arg(long)]
     report: bool,
@@ -57,7 +60,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         .map_err(|e| Error::new(ErrorKind::Io, "cannot start the task runtime").source(e))?;
     let signals = Signals::listen(tasks.handle())?;
     let bar = progress_bar();
-    let options = ReplayOptions { stills: arguments.stills, observer: None };
+    let options = ReplayOptions { stills: arguments.stills, clips: arguments.clips, observer: None };
     let replayed = replay(plan, runtime, Arc::new(SystemClock), options, |reports| {
         let total: Ledger = reports.iter().map(|r| r.accounting).sum();
         bar.set_position(total.frames.decoded - total.frames.in_flight);

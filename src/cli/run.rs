@@ -15,7 +15,7 @@ use super::signals::Signals;
 use super::terminal::say;
 use crate::base::time::SystemClock;
 use crate::base::{Clock, Error, ErrorKind, Result, Stop};
-use crate::config::{Plan, SinkPlan};
+use crate::config::{MediaPlan, Plan, SinkPlan};
 use crate::frame::Stage;
 use crate::ops;
 use crate::pipeline::latency::Latency;
@@ -23,7 +23,7 @@ use crate::pipeline::live::{DurableLatency, StoreOutput};
 use crate::pipeline::{Engine, EngineParts, Mode, Output};
 use crate::scene::{Event, Phase};
 use crate::sink::dispatch::{self, Dispatcher, Setting};
-use crate::store::{Query, Retention, Store, StoreOptions};
+use crate::store::{MediaRetention, Query, Retention, Store, StoreOptions};
 
 /// How long sinks may go on delivering after the stop.
 const DRAIN: Duration = Duration::from_millis(800);
@@ -86,12 +86,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 max_age: Some(Duration::from_secs(u64::from(plan.store.keep_days) * 86_400)),
                 max_bytes: Some(plan.store.keep_max_mib << 20),
             },
+            media: media_retention(&plan.store.media),
             on_durable: Some(Box::new(move |ack| durable.durable(ack.tag))),
             ..StoreOptions::default()
         },
     )?);
     reload::forget(&plan.store.path);
-    let output: Arc<dyn Output> = Arc::new(StoreOutput::new(store.writer(), store.media(), Arc::clone(&clock), epoch)?);
+    let output: Arc<dyn Output> = Arc::new(StoreOutput::new(store.writer(), &store.media(), Arc::clone(&clock), epoch)?);
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
     let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
@@ -153,6 +154,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn media_retention(plan: &MediaPlan) -> MediaRetention {
+    MediaRetention {
+        max_age: Some(Duration::from_secs(u64::from(plan.days) * 86_400)),
+        max_bytes: Some(plan.max_mib << 20),
+        max_bytes_per_camera: plan.camera_max_mib.map(|mib| mib << 20),
+        min_free_bytes: plan.min_free_mib << 20,
+    }
 }
 
 fn lock(engine: &Mutex<Engine>) -> std::sync::MutexGuard<'_, Engine> {

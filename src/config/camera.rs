@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
+use super::evidence;
 use super::login;
-use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
+use super::plan::{CameraPlan, EvidencePlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport, Which};
 use super::raw::{self, Camera, default};
 use super::read::{Field, Located, quoted};
 use super::scene;
@@ -21,16 +22,23 @@ pub(super) fn cameras(
     context: &mut Context<'_>,
     cameras: &Field<Vec<Located<Camera>>>,
     models: &Models,
+    recording: &EvidencePlan,
 ) -> Vec<CameraPlan> {
     let Some(cameras) = cameras.located() else { return Vec::new() };
     if cameras.value.is_empty() {
         context.problems.error(cameras.mark, "there is no camera", "add one: `- {id: gate-1, url: rtsp://…}`");
     }
     context.unique(cameras.value.iter().map(|camera| &camera.value.id), "camera");
-    cameras.value.iter().filter_map(|camera| compile(context, &camera.value, camera.mark, models)).collect()
+    cameras.value.iter().filter_map(|camera| compile(context, camera, models, recording)).collect()
 }
 
-fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> Option<CameraPlan> {
+fn compile(
+    context: &mut Context<'_>,
+    camera: &Located<Camera>,
+    models: &Models,
+    recording: &EvidencePlan,
+) -> Option<CameraPlan> {
+    let (camera, mark) = (&camera.value, camera.mark);
     let streams = streams(context, camera, mark);
     if let Some((analysis, evidence)) = &streams {
         refuse_ignored(context, camera, analysis, evidence.as_ref());
@@ -44,6 +52,8 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let lanes = scene::lanes(context, camera);
     let rules = rules(context, camera, &names);
     let track = track(context, camera);
+    let recording = evidence::evidence(context, &camera.evidence, recording);
+    refuse_unrecorded(context, camera, &recording);
     let starts_at = starts_at(context, camera);
     let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
     let assume_fps = rate(context, &camera.assume_fps, "assume_fps");
@@ -69,6 +79,7 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         analyse_fps,
         model,
         track,
+        recording,
         zones,
         lines,
         lanes,
@@ -153,6 +164,16 @@ fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address
     if let Some(transport) = camera.transport.located().filter(|t| rtsps && t.value != Transport::Tcp) {
         let message = "rtsps carries media inside its TLS connection";
         context.problems.error(transport.mark, message, "write `transport: tcp`, or remove it");
+    }
+}
+
+/// Refuses a stream that is only there to be recorded when nothing is.
+fn refuse_unrecorded(context: &mut Context<'_>, camera: &Camera, recording: &EvidencePlan) {
+    if recording.clips == Which::None
+        && let Some(evidence) = camera.streams.get().and_then(|streams| mark_of(&streams.evidence))
+    {
+        let message = "this stream would be ignored: `clips: none` records nothing";
+        context.problems.error(evidence, message, "remove it, or let `evidence.clips` be `alarms` or `all`");
     }
 }
 

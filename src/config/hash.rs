@@ -27,7 +27,8 @@ impl Plan {
     pub fn normal_form(&self) -> Value {
         // Taken apart without `..`, so that a new setting cannot be forgotten here.
         let Self { folder, store, server, inference, models, sinks, cameras } = self;
-        let StorePlan { path: _, keep_days, keep_max_mib } = store;
+        // How long media are kept changes nothing of what is seen.
+        let StorePlan { path: _, keep_days, keep_max_mib, media: _ } = store;
         let InferencePlan { workers, max_batch, max_wait } = inference;
         let models: Map<String, Value> =
             models.iter().map(|(name, model)| (name.clone(), model_form(model, folder))).collect();
@@ -79,6 +80,8 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         analyse_fps,
         model,
         track,
+        // Nor does what is kept of it.
+        recording: _,
         zones,
         lines,
         lanes,

@@ -13,6 +13,7 @@ mod camera;
 mod compile;
 mod diagnostic;
 mod diff;
+mod evidence;
 mod hash;
 mod login;
 mod mask;
@@ -38,8 +39,8 @@ pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
-    CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, Provider, Range, Rotation, RulePlan,
-    ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, Transport, ZonePlan,
+    Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan, Plan, Provider,
+    Range, Rotation, RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, Transport, Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

@@ -41,6 +41,9 @@ pub struct CameraReport {
     pub status: Status,
     /// What became of its access units and frames.
     pub accounting: Ledger,
+    /// What its second stream is doing, which clips are cut from; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Status>,
 }
 
 /// A running pipeline.
@@ -71,6 +74,7 @@ impl Engine {
                 start_name,
                 repeat: parts.repeat,
                 every: parts.every,
+                when_full: parts.mode.when_full,
             },
             mode: parts.mode,
             runtime: parts.runtime,
@@ -220,6 +224,7 @@ impl Engine {
                 camera: camera.plan.id.clone(),
                 status: camera.status.get(),
                 accounting: camera.account.ledger(),
+                recording: camera.recording_status(),
             })
             .collect()
     }
@@ -238,8 +243,9 @@ impl Engine {
             .map(|camera| {
                 let (id, account, status) =
                     (camera.plan.id.clone(), Arc::clone(&camera.account), Arc::clone(&camera.status));
+                let recording = camera.recording_status();
                 let ended = camera.join();
-                (CameraReport { camera: id, status: status.get(), accounting: account.ledger() }, ended)
+                (CameraReport { camera: id, status: status.get(), accounting: account.ledger(), recording }, ended)
             })
             .collect()
     }

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, TrackId};
+use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, Timestamp, TrackId};
+use crate::frame::Frame;
 use crate::rule::Draft;
 use crate::scene::event::Explanation;
 use crate::scene::{Event, Labels, Phase};
+use crate::source::packets::FrameTime;
 
 /// What all events of a camera share.
 #[derive(Debug, Clone)]
@@ -34,6 +36,32 @@ pub struct Moment {
     pub capture: CaptureTime,
     /// The frame's media time.
     pub at: MediaTime,
+    /// The frame's time on its run's clock, nanoseconds.
+    pub pts_ns: i64,
+    /// The frame's capture time as far as its arrival tells.
+    pub by_arrival: Timestamp,
+}
+
+impl Moment {
+    /// The moment of a frame.
+    #[must_use]
+    pub fn of(frame: &Frame) -> Self {
+        Self {
+            run: frame.run,
+            frame: frame.seq,
+            capture: frame.capture,
+            at: frame.at,
+            pts_ns: frame.pts_ns,
+            by_arrival: frame.by_arrival,
+        }
+    }
+
+    /// Its place among the camera's packets.
+    #[must_use]
+    pub fn frame_time(&self) -> FrameTime {
+        let Self { run, frame: _, capture, at, pts_ns, by_arrival } = *self;
+        FrameTime { run, pts_ns, at, capture, by_arrival }
+    }
 }
 
 type Happening = (Arc<str>, &'static str, Option<TrackId>, u32);
@@ -112,6 +140,8 @@ impl Minter {
                 pipeline: origin.pipeline.clone(),
             },
             still: None,
+            clean_still: None,
+            clip: None,
         }
     }
 }

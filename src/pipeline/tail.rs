@@ -8,19 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::events::{Minter, Moment, Origin};
+use super::evidence::{Recorder, Seen, StillWriter};
 use super::lane::Job;
-use super::output::{Observed, Output, Still};
+use super::output::{Observed, Output};
 use crate::base::MediaTime;
 use crate::config::CameraPlan;
 use crate::frame::ring::Permit;
-use crate::frame::still::{Overlay, Snapshot};
-use crate::frame::{Account, Frame, FrameDrop, Stage, Stages, Stopwatch};
+use crate::frame::{Account, Frame, FrameDrop, Rotation, Stage, Stages, Stopwatch};
 use crate::rule::{Draft, FrameView, RuleSet, Scene};
-use crate::scene::{Detection, Event, Phase, SkipReason};
+use crate::scene::{Detection, Event, SkipReason};
 use crate::track::{Params, Tracker};
-
-/// Stills are at most this wide, pixels.
-const STILL_WIDTH: usize = 640;
 
 /// What a worker brings.
 pub struct Finished {
@@ -62,6 +59,10 @@ struct Chain {
     rebuild: SceneBuilder,
     minter: Minter,
     last: Option<Moment>,
+    recorder: Option<Recorder>,
+    stills: Option<StillWriter>,
+    /// Of the latest frame.
+    rotation: Rotation,
 }
 
 /// Makes scene and rules for a picture shape.
@@ -83,6 +84,10 @@ pub struct TailParts {
     pub scene: SceneBuilder,
     /// Identity of the camera's events.
     pub origin: Origin,
+    /// Gives events their clips, if they get any.
+    pub recorder: Option<Recorder>,
+    /// Gives events their stills, if they get any.
+    pub stills: Option<StillWriter>,
 }
 
 impl Tail {
@@ -103,6 +108,9 @@ impl Tail {
                 rebuild: parts.scene,
                 minter: Minter::new(parts.origin),
                 last: None,
+                recorder: parts.recorder,
+                stills: parts.stills,
+                rotation: Rotation::default(),
             },
         }))
     }
@@ -145,7 +153,7 @@ impl Tail {
 impl Chain {
     fn take(&mut self, finished: Finished) {
         let Finished { frame, verdict, permit } = finished;
-        let moment = Moment { run: frame.run, frame: frame.seq, capture: frame.capture, at: frame.at };
+        let moment = Moment::of(&frame);
         self.follow(&frame, &moment);
         match verdict {
             Verdict::Expired => self.account.frame_dropped(FrameDrop::Expired),
@@ -160,6 +168,9 @@ impl Chain {
             }
         }
         self.last = Some(moment);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.observed(&moment.frame_time());
+        }
         drop(permit);
     }
 
@@ -168,6 +179,7 @@ impl Chain {
         if let Some(last) = self.last.filter(|last| last.run != frame.run) {
             self.gap(&last, moment.at);
         }
+        self.rotation = frame.picture.rotation();
         let (width, height) = frame.picture.displayed_size();
         let aspect = width as f32 / height.max(1) as f32;
         if (aspect - self.scene.aspect).abs() > 1e-6 {
@@ -179,6 +191,9 @@ impl Chain {
     fn gap(&mut self, last: &Moment, to: MediaTime) {
         tracing::debug!(from = last.at.0, to = to.0, run = %last.run, "gap");
         self.tracker.reset();
+        if let Some(stills) = &mut self.stills {
+            stills.paths.clear();
+        }
         let drafts = self.rules.gap(last.at, to);
         self.emit(drafts, last, None);
         self.forget(last);
@@ -189,6 +204,9 @@ impl Chain {
         for id in ended {
             let drafts = self.rules.forget(id, moment.at);
             self.emit(drafts, moment, None);
+            if let Some(stills) = &mut self.stills {
+                stills.paths.forget(id);
+            }
         }
     }
 
@@ -197,8 +215,11 @@ impl Chain {
         let mut watch = Stopwatch::start(&stages);
         let tracks = self.tracker.observe(frame.at, detections).to_vec();
         watch.lap(Stage::Track);
+        if let Some(stills) = &mut self.stills {
+            stills.paths.observe(frame.at, &tracks);
+        }
         let drafts = self.rules.observe(&FrameView { at: frame.at, tracks: &tracks, scene: &self.scene });
-        self.emit(drafts, moment, Some(frame));
+        self.emit(drafts, moment, Some(&Seen { frame, detections, tracks: &tracks }));
         self.forget(moment);
         watch.lap(Stage::Rules);
         self.output.observed(&Observed {
@@ -209,41 +230,24 @@ impl Chain {
         });
     }
 
-    fn emit(&mut self, drafts: Vec<(Arc<str>, Draft)>, moment: &Moment, frame: Option<&Frame>) {
+    fn emit(&mut self, drafts: Vec<(Arc<str>, Draft)>, moment: &Moment, seen: Option<&Seen<'_>>) {
         if drafts.is_empty() {
             return;
         }
         let mut events: Vec<Event> =
             drafts.into_iter().map(|(rule, draft)| self.minter.mint(&rule, draft, moment)).collect();
-        let mut stills = Vec::new();
-        if let Some(frame) = frame.filter(|_| self.output.wants_stills()) {
+        let stills = match (&self.stills, seen) {
+            (Some(writer), Some(seen)) => writer.take(&mut events, seen),
+            _ => Vec::new(),
+        };
+        if let Some(recorder) = &mut self.recorder {
+            let at = moment.frame_time();
             for event in &mut events {
-                if let Some(still) = still_of(event, frame) {
-                    event.still = Some(still.name.clone());
-                    stills.push(still);
-                }
+                recorder.attach(event, &at, self.rotation);
             }
         }
-        self.output.events(events, stills, frame.map(|f| f.arrived));
+        self.output.events(events, stills, seen.map(|seen| seen.frame.arrived));
     }
-}
-
-/// The still of an event that begins now and has a place in the picture.
-fn still_of(event: &Event, frame: &Frame) -> Option<Still> {
-    let bbox = event.bbox.filter(|_| matches!(event.phase, Phase::Start | Phase::Instant))?;
-    let snapshot = match frame.picture.read(|planes| Snapshot::take(planes, STILL_WIDTH)).and_then(|taken| taken) {
-        Ok(snapshot) => snapshot,
-        Err(error) => {
-            tracing::warn!(camera = %event.camera, %error, "no still");
-            return None;
-        }
-    };
-    let label = format!("{} {}", event.class.as_deref().unwrap_or("object"), event.rule);
-    Some(Still {
-        name: format!("{}.jpg", event.id),
-        snapshot,
-        overlays: vec![Overlay { bbox, label: Some(label), colour: [255, 64, 32] }],
-    })
 }
 
 /// The tracker's settings of a camera.

@@ -9,7 +9,7 @@ pub mod labels;
 pub mod observation;
 pub mod outbox;
 
-pub use event::{Event, Phase, Severity};
+pub use event::{Clip, Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
 pub use labels::{ClassId, Labels};
 pub use observation::{Detection, Observation, SkipReason, Track};

@@ -72,6 +72,7 @@ pub fn snapshot() -> Snapshot {
             stills: 50,
             stills_failed: 1,
             stills_swept: 2,
+            clips_swept: 4,
         },
         store_health: StoreHealth::DiskFull,
         latest_position: Position(120),
