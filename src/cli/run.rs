@@ -18,6 +18,7 @@ use crate::base::{Clock, Error, ErrorKind, Result, Stop};
 use crate::config::{MediaPlan, Plan, SinkPlan};
 use crate::frame::Stage;
 use crate::ops;
+use crate::pipeline::evidence::ClipCounts;
 use crate::pipeline::latency::Latency;
 use crate::pipeline::live::{DurableLatency, StoreOutput};
 use crate::pipeline::{Engine, EngineParts, Mode, Output};
@@ -92,7 +93,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         },
     )?);
     reload::forget(&plan.store.path);
-    let output: Arc<dyn Output> = Arc::new(StoreOutput::new(store.writer(), &store.media(), Arc::clone(&clock), epoch)?);
+    let output: Arc<dyn Output> =
+        Arc::new(StoreOutput::new(store.writer(), &store.media(), Arc::clone(&clock), epoch)?);
+    let clip_counts = output.clips().map(|clips| Arc::clone(clips.counts())).unwrap_or_default();
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
     let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
@@ -110,7 +113,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let ops_stop = Stop::new();
     let server = match listen {
         Some(listen) => {
-            let source = snapshot_source(&engine, &store, &dispatchers, &latency, &counts);
+            let source = snapshot_source(&engine, &store, &dispatchers, &latency, &counts, clip_counts);
             let server = ops::serve(listen, source, ops_stop.clone(), tasks.handle())?;
             tracing::info!("metrics and health on http://{}", server.address());
             Some(server)
@@ -236,6 +239,7 @@ fn snapshot_source(
     dispatchers: &Arc<Vec<(String, Dispatcher)>>,
     latency: &Arc<Latency>,
     reloads: &Arc<Reloads>,
+    clips: Arc<ClipCounts>,
 ) -> ops::Source {
     let (engine, store, latency, reloads) =
         (Arc::clone(engine), Arc::clone(store), Arc::clone(latency), Arc::clone(reloads));
@@ -255,6 +259,8 @@ fn snapshot_source(
                 .unwrap_or_default(),
             store: store.stats(),
             store_health: store.health().borrow().clone(),
+            clips: Arc::clone(&clips),
+            media_bytes: store.media().bytes_by_camera(),
             latest_position: *store.subscribe().borrow(),
             durable_latency: Arc::clone(&latency),
             models: engine

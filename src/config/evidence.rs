@@ -33,7 +33,7 @@ mod defaults {
 table! {
     /// What is kept of events besides their records. An alarm is an event that lasts (it has a start and an end) or whose severity is `warning` or `alert`.
     Evidence ("`evidence`") {
-        /// Which events get a clip of the camera's compressed stream: `none`, `alarms` or `all`.
+        /// Which events get a clip of the camera's compressed stream: `none`, `alarms`, or `all` that have a place in the picture.
         optional clips: Which = "alarms",
         /// Which events get a still: `none`, `alarms` or `all`. Alarms get a clean one as well.
         optional stills: Which = "all",

@@ -11,16 +11,7 @@ const PACKAGES: [(&str, &[&str]); 5] = [
     ("gstreamer1.0-plugins-base", &["appsink", "appsrc", "videotestsrc"]),
     (
         "gstreamer1.0-plugins-good",
-        &[
-            "avidemux",
-            "matroskademux",
-            "matroskamux",
-            "mp4mux",
-            "multipartdemux",
-            "qtdemux",
-            "rtspsrc",
-            "souphttpsrc",
-        ],
+        &["avidemux", "matroskademux", "matroskamux", "mp4mux", "multipartdemux", "qtdemux", "rtspsrc", "souphttpsrc"],
     ),
     ("gstreamer1.0-plugins-bad", &["tsdemux"]),
     ("gstreamer1.0-plugins-ugly", &["x264enc"]),

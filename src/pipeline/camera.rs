@@ -85,11 +85,10 @@ impl Camera {
         let status = Arc::new(StatusCell::default());
         let packets = packets(&plan, shared);
         let clips = shared.output.clips().zip(packets.clone());
-        let recorder = clips
-            .map(|(clips, ring)| Recorder::new(plan.id.clone(), ring, Arc::clone(clips), plan.recording.clone()));
+        let recorder =
+            clips.map(|(clips, ring)| Recorder::new(plan.id.clone(), ring, Arc::clone(clips), plan.recording.clone()));
         let with_stills = shared.output.wants_stills() && plan.recording.stills != Which::None;
-        let stills = with_stills
-            .then(|| StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone()));
+        let stills = with_stills.then(|| StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone()));
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),

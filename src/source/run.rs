@@ -7,8 +7,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::controls::Controls;
-use super::packets::Break;
 use super::graph::Graph;
+use super::packets::Break;
 use super::status::{State, StatusCell};
 use super::tap::{Tap, TapParts};
 use super::{Location, Transport, fault};

@@ -367,7 +367,8 @@ impl Tap {
         };
         drop(state);
         if let (Some(packets), Some(pts_ns)) = (&self.parts.packets, pts_ns) {
-            let settled = !self.parts.decode || stamp_ns.is_none();
+            // Only the decoder knows the order of pictures whose access units have decoding times or none.
+            let settled = !self.parts.decode || (stamp_ns.is_none() && buffer.pts().is_some());
             packets.push(&Arriving { buffer, run: self.parts.run, unit: number, pts_ns, settled, clock });
         }
     }
@@ -450,11 +451,7 @@ impl Tap {
             self.parts.account.frame_decoded();
             let (number, decision) = state.guard.picture(&buffer);
             let unit = state.claim(number);
-            if let (Some(packets), Some(unit)) = (&self.parts.packets, &unit)
-                && let Some(stamp_ns) = unit.stamp_ns
-            {
-                packets.shown(unit.number, stamp_ns);
-            }
+            let unit_number = unit.as_ref().map(|unit| unit.number);
             let seq = state.seq;
             state.seq += 1;
             if let Decision::Drop(reason) = decision {
@@ -466,6 +463,9 @@ impl Tap {
                 let stamp_ns = unit.as_ref().and_then(|unit| unit.stamp_ns);
                 let own_ns = buffer.pts().map(|pts| pts.nseconds() as i64);
                 let pts_ns = stamp_ns.or(own_ns).or(unit.and_then(|unit| unit.pts_ns)).unwrap_or(arrived_ns);
+                if let (Some(packets), Some(number)) = (&self.parts.packets, unit_number) {
+                    packets.shown(number, pts_ns);
+                }
                 let place = state.timeline.place(pts_ns, arrived_ns);
                 if let Some(jump) = place.jump_ns {
                     tracing::warn!(camera = %self.parts.settings.camera, jump_ms = jump / 1_000_000, "the stream's clock jumped");
@@ -475,7 +475,8 @@ impl Tap {
                 } else {
                     state.recording_clock.capture(place.at, state.timeline.jumped())
                 };
-                let by_arrival = state.live_clock.arrival_ns().map_or(capture.utc, |ns| Timestamp(pts_ns.saturating_add(ns)));
+                let by_arrival =
+                    state.live_clock.arrival_ns().map_or(capture.utc, |ns| Timestamp(pts_ns.saturating_add(ns)));
                 let (info, layout) = state.layout(&caps, &self.parts.settings)?;
                 Some(Frame {
                     run: self.parts.run,

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn fine_detail_goes_and_the_rest_stays() {
         let (width, height) = (120, 80);
-        let rgb: Vec<u8> = (0..width * height).flat_map(|at| [if (at % width + at / width) % 2 == 0 { 0 } else { 250 }; 3]).collect();
+        let rgb: Vec<u8> =
+            (0..width * height).flat_map(|at| [if (at % width + at / width) % 2 == 0 { 0 } else { 250 }; 3]).collect();
         let mut snapshot = Snapshot { rgb: rgb.clone(), width, height };
         snapshot.blur(&NormBox { x1: 0.25, y1: 0.25, x2: 0.75, y2: 0.75 });
         for (at, (new, old)) in snapshot.rgb.chunks(3).zip(rgb.chunks(3)).enumerate() {

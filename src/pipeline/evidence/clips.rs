@@ -186,7 +186,9 @@ impl Growing {
             ClipFate::Complete | ClipFate::End => {
                 tracing::debug!(%camera, clip = name, packets = self.packets, reason, "clip written");
             }
-            _ => tracing::warn!(%camera, clip = name, packets = self.packets, reason, "the clip is shorter than wanted"),
+            _ => {
+                tracing::warn!(%camera, clip = name, packets = self.packets, reason, "the clip is shorter than wanted")
+            }
         }
     }
 

@@ -20,7 +20,7 @@ pub use self::still::{Seen, Still, StillWriter, Stills};
 use crate::config::Which;
 use crate::scene::{Event, Phase, Severity};
 
-/// Whether `which` means this event: an alarm is what lasts or what somebody should look at.
+/// Whether `which` means this event. A count without a place in the picture has nothing to show.
 #[must_use]
 pub fn is_meant(which: Which, event: &Event) -> bool {
     let begins = matches!(event.phase, Phase::Start | Phase::Instant);
@@ -28,11 +28,11 @@ pub fn is_meant(which: Which, event: &Event) -> bool {
         && match which {
             Which::None => false,
             Which::Alarms => is_alarm(event),
-            Which::All => true,
+            Which::All => is_alarm(event) || event.bbox.is_some(),
         }
 }
 
-/// See [`is_meant`].
+/// An alarm is what lasts, or what somebody should look at.
 #[must_use]
 pub fn is_alarm(event: &Event) -> bool {
     event.phase == Phase::Start || event.severity >= Severity::Warning

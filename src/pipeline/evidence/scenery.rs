@@ -48,7 +48,8 @@ impl Scenery {
 fn named(plan: &CameraPlan, key: &str, value: &Value, shapes: &mut Vec<Shape>) {
     match value {
         Value::String(name) => {
-            let is = |sort: &str| key.contains(sort) || !["zone", "line", "lane", "class"].iter().any(|s| key.contains(s));
+            let is =
+                |sort: &str| key.contains(sort) || !["zone", "line", "lane", "class"].iter().any(|s| key.contains(s));
             let zone = plan.zones.iter().find(|zone| is("zone") && zone.id == *name);
             let line = plan.lines.iter().find(|line| is("line") && line.id == *name);
             let lane = plan.lanes.iter().find(|lane| is("lane") && lane.id == *name);
@@ -104,7 +105,9 @@ impl Paths {
             if path.back().is_some_and(|(last, _)| at.0.saturating_sub(last.0) < PATH_STEP_NS) {
                 continue;
             }
-            while path.len() >= PATH_POINTS || path.front().is_some_and(|(first, _)| at.0.saturating_sub(first.0) > PATH_NS) {
+            while path.len() >= PATH_POINTS
+                || path.front().is_some_and(|(first, _)| at.0.saturating_sub(first.0) > PATH_NS)
+            {
                 path.pop_front();
             }
             path.push_back((at, track.anchor()));

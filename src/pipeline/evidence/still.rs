@@ -70,8 +70,7 @@ impl StillWriter {
         let mut taken: Option<Snapshot> = None;
         let mut stills = Vec::new();
         for event in events.iter_mut() {
-            let has_place = event.bbox.is_some() || is_alarm(event);
-            if !has_place || !is_meant(self.plan.stills, event) {
+            if !is_meant(self.plan.stills, event) {
                 continue;
             }
             if taken.is_none() {

@@ -82,11 +82,13 @@ pub struct Cut {
     id: u64,
     cutting: Cutting,
     until: Until,
-    /// Latest presentation times given out, for how deep the stream reorders.
+    /// Latest presentation times, for how deep the stream reorders.
     recent: Vec<i64>,
     depth: usize,
-    /// Presentation times given out that lie beyond the end.
-    beyond: Vec<i64>,
+    /// Packets beyond the end that are only of use if one within it follows, which then refers to them.
+    held: Vec<Packet>,
+    /// Latest time given out.
+    latest_ns: i64,
     ended: bool,
 }
 
@@ -94,7 +96,8 @@ impl Cut {
     pub(super) fn new(ring: Arc<PacketRing>, id: u64, cutting: Cutting) -> Self {
         let shared = Shared { until_ns: AtomicI64::new(i64::MAX), lost: AtomicBool::new(false) };
         let until = Until(Arc::new(shared));
-        Self { ring, id, cutting, until, recent: Vec::new(), depth: 0, beyond: Vec::new(), ended: false }
+        let (recent, held) = (Vec::new(), Vec::new());
+        Self { ring, id, cutting, until, recent, depth: 0, held, latest_ns: i64::MIN, ended: false }
     }
 
     /// Where it begins.
@@ -117,7 +120,7 @@ impl Cut {
         let Some(reader) = state.cuts.iter().position(|reader| reader.id == self.id) else { return read };
         let mut next = state.cuts.get(reader).map_or(0, |reader| reader.next);
         let until_ns = self.until.get();
-        self.beyond.retain(|pts| *pts > until_ns);
+        self.release(until_ns, &mut read.packets);
         let lost = next < state.first;
         let mut satisfied = false;
         while let Some(kept) = usize::try_from(next - state.first.min(next)).ok().and_then(|at| state.kept.get(at)) {
@@ -127,15 +130,13 @@ impl Cut {
             let pts_ns = kept.packet.pts_ns;
             // Pictures shown before the first refer to what is not in the file.
             if pts_ns >= self.cutting.first_ns {
-                if pts_ns > until_ns {
-                    if self.beyond.len() == self.depth {
-                        satisfied = true;
-                        break;
-                    }
-                    self.beyond.push(pts_ns);
+                if pts_ns > until_ns.max(self.latest_ns) && self.held.len() >= self.depth {
+                    satisfied = true;
+                    break;
                 }
                 self.note(pts_ns);
-                read.packets.push(kept.packet.clone());
+                self.held.push(kept.packet.clone());
+                self.release(until_ns, &mut read.packets);
             }
             next += 1;
         }
@@ -153,7 +154,7 @@ impl Cut {
         self.ended = matches!(read.end, Some(CutEnd::Complete | CutEnd::Broken(_)));
         if let Some(reader) = state.cuts.get_mut(reader) {
             reader.next = next;
-            reader.idle = satisfied;
+            reader.idle = satisfied || read.end.is_some();
         }
         drop(state);
         ring.changed.notify_all();
@@ -162,7 +163,7 @@ impl Cut {
 
     /// What was not given out had to go: no loss when it lay beyond the end.
     fn when_lost(&self, until_ns: i64) -> CutEnd {
-        if self.recent.last().is_some_and(|last| *last >= until_ns) || !self.beyond.is_empty() {
+        if self.latest_ns >= until_ns || !self.held.is_empty() {
             return CutEnd::Complete;
         }
         CutEnd::Overrun
@@ -174,6 +175,18 @@ impl Cut {
         let newest = state.kept.back().map_or(i64::MIN, |kept| kept.packet.pts_ns);
         let live = self.ring.options.when_full == WhenFull::DropOldest;
         observed || state.closed || live && newest > until_ns.saturating_add(LIVE_PATIENCE_NS)
+    }
+
+    /// Gives out what is held up to the last packet within the end: those before it are what it refers to. What is
+    /// shown before the latest of them is within the end, too, so that no picture is missing in between.
+    fn release(&mut self, until_ns: i64, packets: &mut Vec<Packet>) {
+        let within = |goal: i64, packet: &Packet| packet.pts_ns <= goal;
+        while let Some(last) = self.held.iter().rposition(|packet| within(until_ns.max(self.latest_ns), packet)) {
+            for packet in self.held.drain(..=last) {
+                self.latest_ns = self.latest_ns.max(packet.pts_ns);
+                packets.push(packet);
+            }
+        }
     }
 
     fn note(&mut self, pts_ns: i64) {

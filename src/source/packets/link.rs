@@ -89,7 +89,11 @@ mod tests {
         assert_eq!(pts(Link::Live, TimeSource::SenderReport, &clock), Some(1_000));
         assert_eq!(pts(Link::Live, TimeSource::Arrival, &clock), Some(1_100));
         let silent = StreamClock { reported_ns: None, ..clock };
-        assert_eq!(pts(Link::Live, TimeSource::SenderReport, &silent), Some(1_100), "both by arrival, or both reported");
+        assert_eq!(
+            pts(Link::Live, TimeSource::SenderReport, &silent),
+            Some(1_100),
+            "both by arrival, or both reported"
+        );
         assert_eq!(pts(Link::Recorded, TimeSource::Container, &clock), Some(1_040));
         assert_eq!(pts(Link::Live, TimeSource::Arrival, &StreamClock::default()), None);
     }

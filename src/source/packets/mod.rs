@@ -204,10 +204,11 @@ impl PacketRing {
         state
     }
 
-    /// The access unit `unit` of the run in progress is shown at this time, which was not known before.
+    /// The access unit `unit` of the run in progress is shown at this time. Counts where it was not known before.
     pub fn shown(&self, unit: u64, pts_ns: i64) {
         let mut state = self.lock();
-        if let Some(kept) = state.kept.iter_mut().rev().find(|kept| kept.unit == unit && !kept.settled) {
+        let kept = state.kept.iter_mut().rev().find(|kept| kept.unit == unit);
+        if let Some(kept) = kept.filter(|kept| !kept.settled) {
             kept.packet.pts_ns = pts_ns;
             kept.settled = true;
         }
