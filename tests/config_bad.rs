@@ -78,6 +78,17 @@ fn cases() -> Vec<Case> {
         ("useless flag", top("server: {insecure_listen: §true}"), &[("changes nothing", "remove it")]),
         ("workers", top("inference: {workers: §0}"), &[("`workers` cannot be 0", "from 1 to 64")]),
         ("wait", top("inference: {max_wait: §2s}"), &[("too long", "at most 1s")]),
+        // Evidence and media
+        ("evidence word", top("evidence: {clips: §alarm}"), &[("`clips` cannot be \"alarm\"", "did you mean \"alarms\"?")]),
+        ("evidence key", top("evidence: {§preroll: 1s}"), &[("unknown key `preroll` in `evidence`", "did you mean \"pre_roll\"?")]),
+        ("blur", url("evidence: {blur: [person, §face]}"), &[("`blur` cannot be \"face\"", "known here: person, plate")]),
+        ("long pre-roll", top("evidence: {pre_roll: §2m, max_length: 5m}"), &[("`pre_roll` is too long", "at most 60s")]),
+        ("short clip", url("evidence: {pre_roll: 10s, max_length: §12s}"), &[("`max_length` (12s) is shorter than `pre_roll` (10s) and `post_roll` (5s)", "lengthen it")]),
+        ("rolls of a camera", top("evidence: {max_length: 15s}").replace("rtsp://h/a", "rtsp://h/a, evidence: {post_roll: §20s}"), &[("`max_length` (15s) is shorter", "shorten the rolls")]),
+        ("buffer", url("evidence: {buffer_mib: §0}"), &[("`buffer_mib` cannot be 0", "from 1 to 512")]),
+        ("still width", url("evidence: {still_width: §10000}"), &[("`still_width` cannot be 10000", "from 160 to 3840")]),
+        ("recorded for nothing", camera("streams: {analysis: rtsp://h/a, evidence: §rtsp://h/b}\nevidence: {clips: none}"), &[("this stream would be ignored", "evidence.clips")]),
+        ("media", top("store: {media: {days: §0, max_mib: §5, camera_max_mib: §0}}"), &[("`days` cannot be 0", ""), ("`max_mib` cannot be 5", ""), ("`camera_max_mib` cannot be 0", "")]),
         // Models
         ("no model", "version: 1\nmodels: §{}\ncameras: [{id: a, url: rtsp://h/a}]".into(), &[("there is no model", "default")]),
         ("model without path", "version: 1\nmodels: {default: {§score: 0.5}}\ncameras: [{id: a, url: rtsp://h/a}]".into(), &[("this model lacks `path`", "add `path:`")]),

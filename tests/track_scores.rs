@@ -12,7 +12,7 @@ mod street;
 
 use std::path::PathBuf;
 
-use mot::{Row, Scores, Sequence, score};
+use mot::{Row, Scores, Sequence, read, score};
 use street::{Moment, Noise, junction};
 use vantage::base::MediaTime;
 use vantage::scene::{Labels, NormBox};

@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Processors the whole program may use, and workers per model; the events are the same whatever it is.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Writes the clips of alarms into this folder, as the pipeline's `evidence` says.
+    #[arg(long, value_name = "FOLDER")]
+    clips: Option<PathBuf>,
     /// Prints each camera's counters, then the digest and what it hangs on, as JSON on stderr.
     #[arg(long)]
     report: bool,
@@ -75,6 +78,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let annotator = arguments.annotate.as_ref().map(|path| Arc::new(Annotator::new(&plan, path)));
     let options = ReplayOptions {
         stills: arguments.stills,
+        clips: arguments.clips,
         tracks: arguments.tracks,
         workers,
         observer: None,

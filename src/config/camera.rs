@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
 use super::conditions;
+use super::evidence;
 use super::ground;
 use super::login;
-use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
+use super::plan::{CameraPlan, EvidencePlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport, Which};
 use super::raw::{self, Camera, default};
 use super::read::{Field, Located, quoted};
 use super::scene;
@@ -27,26 +28,24 @@ pub(super) fn cameras(
     cameras: &Field<Vec<Located<Camera>>>,
     models: &Models,
     store_tracks: bool,
+    recording: &EvidencePlan,
 ) -> Vec<CameraPlan> {
     let Some(cameras) = cameras.located() else { return Vec::new() };
     if cameras.value.is_empty() {
         context.problems.error(cameras.mark, "there is no camera", "add one: `- {id: gate-1, url: rtsp://…}`");
     }
     context.unique(cameras.value.iter().map(|camera| &camera.value.id), "camera");
-    cameras
-        .value
-        .iter()
-        .filter_map(|camera| compile(context, &camera.value, camera.mark, models, store_tracks))
-        .collect()
+    cameras.value.iter().filter_map(|camera| compile(context, camera, models, store_tracks, recording)).collect()
 }
 
 fn compile(
     context: &mut Context<'_>,
-    camera: &Camera,
-    mark: Mark,
+    camera: &Located<Camera>,
     models: &Models,
     store_tracks: bool,
+    recording: &EvidencePlan,
 ) -> Option<CameraPlan> {
+    let (camera, mark) = (&camera.value, camera.mark);
     let streams = streams(context, camera, mark);
     if let Some((analysis, evidence)) = &streams {
         refuse_ignored(context, camera, analysis, evidence.as_ref());
@@ -70,6 +69,8 @@ fn compile(
     let maintenance = conditions::maintenance(context, camera, zone.as_ref());
     let budget = conditions::budget(context, &camera.budget);
     let track = track(context, camera);
+    let recording = evidence::evidence(context, &camera.evidence, recording);
+    refuse_unrecorded(context, camera, &recording);
     let starts_at = starts_at(context, camera);
     let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
     let assume_fps = rate(context, &camera.assume_fps, "assume_fps");
@@ -98,6 +99,7 @@ fn compile(
         store_tracks: camera.store_tracks.or(store_tracks),
         ground,
         signals,
+        recording,
         zones,
         lines,
         lanes,
@@ -186,6 +188,16 @@ fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address
     if let Some(transport) = camera.transport.located().filter(|t| rtsps && t.value != Transport::Tcp) {
         let message = "rtsps carries media inside its TLS connection";
         context.problems.error(transport.mark, message, "write `transport: tcp`, or remove it");
+    }
+}
+
+/// Refuses a stream that is only there to be recorded when nothing is.
+fn refuse_unrecorded(context: &mut Context<'_>, camera: &Camera, recording: &EvidencePlan) {
+    if recording.clips == Which::None
+        && let Some(evidence) = camera.streams.get().and_then(|streams| mark_of(&streams.evidence))
+    {
+        let message = "this stream would be ignored: `clips: none` records nothing";
+        context.problems.error(evidence, message, "remove it, or let `evidence.clips` be `alarms` or `all`");
     }
 }
 

@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use super::camera;
 use super::diagnostic::{Problems, Report};
+use super::evidence;
 use super::node;
-use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan, TracksPlan};
+use super::plan::{
+    EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan, TracksPlan,
+};
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
@@ -90,6 +93,7 @@ impl Context<'_> {
             self.problems.error(version.mark, message, "this program reads version 1");
         }
         let models = self.models(&document.models);
+        let recording = evidence::evidence(self, &document.evidence, &EvidencePlan::default());
         Plan {
             folder: self.folder.to_owned(),
             store: self.store(document.store.get()),
@@ -97,7 +101,7 @@ impl Context<'_> {
             server: document.server.get().and_then(|server| self.server(server)),
             inference: self.inference(document.inference.get()),
             sinks: self.sinks(&document.sinks),
-            cameras: camera::cameras(self, &document.cameras, &document.models, document.tracks.is_given()),
+            cameras: camera::cameras(self, &document.cameras, &document.models, document.tracks.is_given(), &recording),
             models,
         }
     }
@@ -111,6 +115,7 @@ impl Context<'_> {
             keep_max_mib: keep.map_or(default::KEEP_MAX_MIB, |k| {
                 self.within(&k.max_mib, "max_mib", 16, 1 << 30, default::KEEP_MAX_MIB)
             }),
+            media: evidence::media(self, store.and_then(|store| store.media.get())),
         }
     }
 
@@ -296,7 +301,7 @@ impl Context<'_> {
     }
 
     /// A whole number between two bounds, both included.
-    fn within(&mut self, field: &Field<u64>, name: &str, min: u64, max: u64, default: u64) -> u64 {
+    pub fn within(&mut self, field: &Field<u64>, name: &str, min: u64, max: u64, default: u64) -> u64 {
         if let Some(number) = field.located().filter(|number| !(min..=max).contains(&number.value)) {
             let message = format!("`{name}` cannot be {}", number.value);
             self.problems.error(number.mark, message, format!("it is a number from {min} to {max}"));

@@ -28,7 +28,8 @@ impl Plan {
     pub fn normal_form(&self) -> Value {
         // Taken apart without `..`, so that a new setting cannot be forgotten here.
         let Self { folder, store, tracks: _, server, inference, models, sinks, cameras } = self;
-        let StorePlan { path: _, keep_days, keep_max_mib } = store;
+        // How long media are kept changes nothing of what is seen.
+        let StorePlan { path: _, keep_days, keep_max_mib, media: _ } = store;
         let InferencePlan { workers, max_batch, max_wait } = inference;
         let models: Map<String, Value> =
             models.iter().map(|(name, model)| (name.clone(), model_form(model, folder))).collect();
@@ -84,6 +85,8 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         store_tracks: _,
         ground,
         signals,
+        // Nor does what is kept of it.
+        recording: _,
         zones,
         lines,
         lanes,

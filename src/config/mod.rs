@@ -14,6 +14,7 @@ mod compile;
 mod conditions;
 mod diagnostic;
 mod diff;
+mod evidence;
 mod ground;
 mod hash;
 mod login;
@@ -40,8 +41,9 @@ pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
-    CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, PresetPlan, Provider, Range, Rotation,
-    RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport, ZonePlan,
+    Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan, Plan, PresetPlan,
+    Provider, Range, Rotation, RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport,
+    Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

@@ -53,6 +53,64 @@ pub struct StorePlan {
     pub keep_days: u32,
     /// Size on disk in MiB.
     pub keep_max_mib: u64,
+    /// How long stills and clips are kept.
+    pub media: MediaPlan,
+}
+
+/// How long stills and clips are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaPlan {
+    /// Days.
+    pub days: u32,
+    /// Size of all in MiB.
+    pub max_mib: u64,
+    /// Size of one camera's in MiB.
+    pub camera_max_mib: Option<u64>,
+    /// Free space on the disk in MiB that they leave.
+    pub min_free_mib: u64,
+}
+
+/// What is kept of a camera's events besides their records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidencePlan {
+    /// Which events get a clip.
+    pub clips: Which,
+    /// Which events get a still.
+    pub stills: Which,
+    /// How long before the event a clip begins, at least.
+    pub pre_roll: Duration,
+    /// How long it goes on afterwards.
+    pub post_roll: Duration,
+    /// Longest clip.
+    pub max_length: Duration,
+    /// Most memory for packets that wait for an event, bytes.
+    pub buffer_bytes: usize,
+    /// Widest still, pixels.
+    pub still_width: usize,
+    /// What is blurred in stills; each once, in order.
+    pub blur: Vec<Blur>,
+}
+
+/// Which events something is done for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// No event.
+    None,
+    /// Events that last, and those of severity `warning` and above.
+    Alarms,
+    /// Every event.
+    All,
+}
+
+/// What is blurred in stills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Blur {
+    /// People, and the upper part of two-wheelers.
+    Person,
+    /// The lower middle of vehicles, where plates usually are.
+    Plate,
 }
 
 /// Where tracks are stored and for how long.
@@ -151,7 +209,7 @@ pub struct CameraPlan {
     pub id: CameraId,
     /// The stream that is analysed.
     pub analysis: Address,
-    /// The stream for stills, if it is another.
+    /// The stream that clips are cut from, if it is another.
     pub evidence: Option<Address>,
     /// Which certificates are trusted, of rtsps and https.
     pub tls: TlsTrust,
@@ -181,6 +239,8 @@ pub struct CameraPlan {
     pub ground: Option<Ground>,
     /// Absolute path of the file that tells what traffic signals show, if any.
     pub signals: Option<PathBuf>,
+    /// What is kept of its events.
+    pub recording: EvidencePlan,
     /// Zones in file order.
     pub zones: Vec<ZonePlan>,
     /// Lines in file order.

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use super::diagnostic::Problems;
+use super::evidence::{Evidence, Media};
 use super::node::{Entry, Node, NodeValue};
 use super::plan::{Matrix, Provider, Range, Rotation, Transport};
 use super::read::{Field, FromNode, Located, Table, choice, table};
@@ -63,6 +64,8 @@ table! {
         optional server: Server,
         /// How inference is shared among the cameras.
         optional inference: Inference,
+        /// Clips and stills of events, for all cameras.
+        optional evidence: Evidence,
         /// Detection models by name; a camera without `model` uses the one named `default`.
         required models: BTreeMap<String, Located<Model>>,
         /// Where events are delivered.
@@ -79,6 +82,8 @@ table! {
         optional path: String = default::STORE_PATH,
         /// How much history is kept.
         optional keep: Keep,
+        /// How long stills and clips are kept.
+        optional media: Media,
     }
 }
 
@@ -203,6 +208,8 @@ table! {
         optional calibration: Calibration,
         /// File with what traffic signals show, one report a line; followed as it grows when the camera is live.
         optional signals: String,
+        /// Clips and stills of its events, where they differ from the file's `evidence`.
+        optional evidence: Evidence,
         /// Areas that rules refer to.
         optional zones: Vec<Located<Zone>> = json!([]),
         /// Directed lines that rules refer to.
@@ -285,7 +292,7 @@ table! {
     Streams ("`streams`") {
         /// The stream that is analysed; a small one saves decoding.
         required analysis: String,
-        /// The stream that stills and clips are taken from.
+        /// The stream that clips are cut from; it is recorded and not decoded.
         optional evidence: String,
     }
 }

@@ -208,6 +208,8 @@ mod tests {
                 bbox,
                 explanation: Explanation::default(),
                 still: None,
+                clean_still: None,
+                clip: None,
             };
             self.0.push(StoredEvent { position, event });
         }

@@ -11,7 +11,7 @@ const PACKAGES: [(&str, &[&str]); 5] = [
     ("gstreamer1.0-plugins-base", &["appsink", "appsrc", "videoconvert", "videotestsrc"]),
     (
         "gstreamer1.0-plugins-good",
-        &["avidemux", "matroskademux", "mp4mux", "multipartdemux", "qtdemux", "rtspsrc", "souphttpsrc"],
+        &["avidemux", "matroskademux", "matroskamux", "mp4mux", "multipartdemux", "qtdemux", "rtspsrc", "souphttpsrc"],
     ),
     ("gstreamer1.0-plugins-bad", &["openh264enc", "tsdemux"]),
     ("gstreamer1.0-plugins-ugly", &["x264enc"]),

@@ -6,19 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::conditions::ConditionsCell;
 use super::events::Origin;
+use super::evidence::{Recorder, Scenery, StillWriter};
 use super::lane::{Job, JobOwner, Lane};
 use super::output::Output;
 use super::tail::{SceneBuilder, Tail, TailParts, tracking};
 use crate::base::{Clock, Error, ErrorKind, Result};
-use crate::config::{self, Address, CameraPlan};
+use crate::config::{self, Address, CameraPlan, Which};
 use crate::frame::{
     Account, Colour, Frame, FrameDrop, Inlet, Matrix, Plane, PlaneFormat, Planes, Pushed, Range, Rotation, Stages,
-    glance,
+    WhenFull, glance,
 };
 use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, Preset, RuleSet, Scene, SceneNames};
 use crate::scene::{Labels, SkipReason};
+use crate::source::packets::{Link, PacketRing, PacketsOptions};
 use crate::source::signals::SignalFeed;
-use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
+use crate::source::{Knocker, Location, Outlet, Settings, Status, StatusCell, Supervisor, SupervisorParts};
 use crate::tracklog::{Header, TrackLog};
 
 /// What a camera shares with the others.
@@ -41,6 +43,8 @@ pub struct Shared {
     pub every: u64,
     /// Stores tracks.
     pub tracks: Option<Arc<TrackLog>>,
+    /// What happens when more comes than can be taken.
+    pub when_full: WhenFull,
 }
 
 /// A running camera.
@@ -56,6 +60,15 @@ pub struct Camera {
     supervisor: Supervisor,
     inlet: Arc<Inlet<Job>>,
     owner: Arc<JobOwner>,
+    packets: Option<Arc<PacketRing>>,
+    /// The second stream, which is only recorded.
+    recording: Option<Recording>,
+}
+
+/// A stream that is recorded and not decoded.
+struct Recording {
+    status: Arc<StatusCell>,
+    supervisor: Supervisor,
 }
 
 impl Camera {
@@ -69,7 +82,7 @@ impl Camera {
         let labels = lane.model().labels.clone();
         let scene = scene_builder(&plan, &labels);
         let rules = rules(&plan, &scene(16.0 / 9.0)).map_err(context)?;
-        let settings = settings(&plan, shared.repeat);
+        let settings = settings(&plan, &plan.analysis, shared.repeat);
         let footage = match settings.location.path() {
             Some(path) => {
                 // Says what is wrong with the file in its own words before anything reads it.
@@ -87,7 +100,13 @@ impl Camera {
         let status = Arc::new(StatusCell::default());
         let conditions = Arc::new(ConditionsCell::default());
         let header = Header::new(plan.id.as_str(), &footage, &lane.model().sha256, &shared.plan_hash, labels.names());
-        let recorder = shared.tracks.as_ref().filter(|_| plan.store_tracks).map(|log| log.recorder(header));
+        let tracks = shared.tracks.as_ref().filter(|_| plan.store_tracks).map(|log| log.recorder(header));
+        let packets = packets(&plan, shared);
+        let evidence = shared.output.clips().zip(packets.clone());
+        let clips = evidence
+            .map(|(clips, ring)| Recorder::new(plan.id.clone(), ring, Arc::clone(clips), plan.recording.clone()));
+        let with_stills = shared.output.wants_stills() && plan.recording.stills != Which::None;
+        let stills = with_stills.then(|| StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone()));
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),
@@ -105,21 +124,32 @@ impl Camera {
                 labels,
             },
             conditions: Arc::clone(&conditions),
-            recorder,
+            tracks,
+            clips,
+            stills,
         });
         let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
         let inlet = Arc::new(lane.inlet());
+        let recording = record(&plan, packets.as_ref(), shared)?;
         let supervisor = Supervisor::start(SupervisorParts {
             settings,
             account: Arc::clone(&account),
             status: Arc::clone(&status),
             stages: Arc::clone(&shared.stages),
             outlet: outlet(&plan, shared.every, &account, &inlet, &owner),
+            packets: packets.clone().filter(|_| recording.is_none()),
+            decode: true,
             interrupted: interrupted(&inlet, &owner),
             clock: Arc::clone(&shared.clock),
             knocker: Arc::clone(&shared.knocker),
         })?;
-        Ok(Self { plan, account, status, conditions, supervisor, inlet, owner })
+        Ok(Self { plan, account, status, conditions, supervisor, inlet, owner, packets, recording })
+    }
+
+    /// What the second stream is doing, if there is one.
+    #[must_use]
+    pub fn recording_status(&self) -> Option<Status> {
+        self.recording.as_ref().map(|recording| recording.status.get())
     }
 
     /// Whether the source has ended by itself (recordings do).
@@ -131,6 +161,12 @@ impl Camera {
     /// Asks the source to stop, without waiting: frames that nobody has taken yet are given up and counted.
     pub fn request_stop(&self) {
         self.supervisor.request_stop();
+        if let Some(recording) = &self.recording {
+            recording.supervisor.request_stop();
+        }
+        if let Some(packets) = &self.packets {
+            packets.release();
+        }
         for _job in self.inlet.close() {
             self.account.frame_dropped(FrameDrop::Shutdown);
         }
@@ -144,8 +180,56 @@ impl Camera {
         let ended = self.supervisor.join();
         self.inlet.wait_drained();
         self.owner.tail.end();
+        if let Some(packets) = &self.packets {
+            packets.close();
+        }
+        if let Some(recording) = self.recording {
+            recording.supervisor.request_stop();
+            if let Err(error) = recording.supervisor.join() {
+                tracing::warn!(camera = %self.plan.id, %error, "the recorded stream failed");
+            }
+        }
         ended
     }
+}
+
+/// Where the camera's packets are kept, when an event may get a clip of them.
+fn packets(plan: &CameraPlan, shared: &Shared) -> Option<Arc<PacketRing>> {
+    let clips = shared.output.clips()?;
+    if plan.rules.is_empty() || plan.recording.clips == Which::None {
+        return None;
+    }
+    let link = match &plan.evidence {
+        None => Link::Same,
+        Some(Address::File(_)) => Link::Recorded,
+        Some(Address::Network { .. }) => Link::Live,
+    };
+    let options = PacketsOptions {
+        pre_roll: plan.recording.pre_roll,
+        max_bytes: plan.recording.buffer_bytes,
+        when_full: shared.when_full,
+        link,
+    };
+    Some(Arc::new(PacketRing::new(options, clips.waker())))
+}
+
+/// Starts the second stream, if there is one and somewhere to keep it.
+fn record(plan: &CameraPlan, packets: Option<&Arc<PacketRing>>, shared: &Shared) -> Result<Option<Recording>> {
+    let (Some(address), Some(packets)) = (&plan.evidence, packets) else { return Ok(None) };
+    let status = Arc::new(StatusCell::default());
+    let supervisor = Supervisor::start(SupervisorParts {
+        settings: settings(plan, address, shared.repeat),
+        account: Arc::new(Account::default()),
+        status: Arc::clone(&status),
+        stages: Arc::clone(&shared.stages),
+        outlet: Arc::new(|_| true),
+        packets: Some(Arc::clone(packets)),
+        decode: false,
+        interrupted: Arc::new(|| {}),
+        clock: Arc::clone(&shared.clock),
+        knocker: Arc::clone(&shared.knocker),
+    })?;
+    Ok(Some(Recording { status, supervisor }))
 }
 
 /// Where the source's frames go: sampled, then into the lane's ring.
@@ -278,8 +362,8 @@ fn preset(plan: &config::PresetPlan) -> Result<Preset> {
     Ok(Preset { id: plan.id.clone(), view: glance::take(&planes) })
 }
 
-pub(super) fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
-    let (location, credentials) = match &plan.analysis {
+pub(super) fn settings(plan: &CameraPlan, address: &Address, repeat: u32) -> Settings {
+    let (location, credentials) = match address {
         Address::File(path) => (Location::File(path.clone()), None),
         Address::Network { scheme, url, credentials } => {
             let location = match scheme {

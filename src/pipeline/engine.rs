@@ -49,6 +49,9 @@ pub struct CameraReport {
     pub accounting: Ledger,
     /// Which of its rules rest, and why.
     pub conditions: Conditions,
+    /// What its second stream is doing, which clips are cut from; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Status>,
 }
 
 /// A running pipeline.
@@ -81,6 +84,7 @@ impl Engine {
                 repeat: parts.repeat,
                 every: parts.every,
                 tracks: parts.tracks,
+                when_full: parts.mode.when_full,
             },
             mode: parts.mode,
             workers: parts.workers,
@@ -232,6 +236,7 @@ impl Engine {
                 status: camera.status.get(),
                 accounting: camera.account.ledger(),
                 conditions: camera.conditions.get(),
+                recording: camera.recording_status(),
             })
             .collect()
     }
@@ -251,12 +256,14 @@ impl Engine {
                 let (id, account, status) =
                     (camera.plan.id.clone(), Arc::clone(&camera.account), Arc::clone(&camera.status));
                 let conditions = Arc::clone(&camera.conditions);
+                let recording = camera.recording_status();
                 let ended = camera.join();
                 let report = CameraReport {
                     camera: id,
                     status: status.get(),
                     accounting: account.ledger(),
                     conditions: conditions.get(),
+                    recording,
                 };
                 (report, ended)
             })

@@ -102,6 +102,8 @@ impl Minter {
                 pipeline: origin.pipeline.clone(),
             },
             still: None,
+            clean_still: None,
+            clip: None,
         }
     }
 }

@@ -1,19 +1,12 @@
 //! What comes out of the cameras' tails.
 
+use std::sync::Arc;
+
+use super::evidence::Clips;
+pub use super::evidence::Still;
 use crate::base::CameraId;
 use crate::frame::Frame;
-use crate::frame::still::{Overlay, Snapshot};
 use crate::scene::{Detection, Event, Labels, Track};
-
-/// A still to be written beside its event.
-pub struct Still {
-    /// File name, as in the event's `still`.
-    pub name: String,
-    /// The pixels, already scaled down.
-    pub snapshot: Snapshot,
-    /// What to draw on them.
-    pub overlays: Vec<Overlay>,
-}
 
 /// One frame with everything learnt from it.
 pub struct Observed<'a> {
@@ -41,5 +34,9 @@ pub trait Output: Send + Sync {
     /// Whether stills are wanted.
     fn wants_stills(&self) -> bool {
         false
+    }
+    /// Who writes clips, if they are wanted.
+    fn clips(&self) -> Option<&Arc<Clips>> {
+        None
     }
 }

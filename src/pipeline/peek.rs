@@ -32,11 +32,13 @@ pub fn peek(plan: &CameraPlan, width: usize, clock: Arc<dyn Clock>) -> Result<Sn
     };
     let begun = clock.monotonic();
     let supervisor = Supervisor::start(SupervisorParts {
-        settings: settings(plan, 1),
+        settings: settings(plan, &plan.analysis, 1),
         account,
         status: Arc::clone(&status),
         stages: Arc::new(Stages::default()),
         outlet,
+        packets: None,
+        decode: true,
         interrupted: Arc::new(|| {}),
         clock: Arc::clone(&clock),
         knocker: Arc::new(Knocker::default()),

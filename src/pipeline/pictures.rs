@@ -22,7 +22,7 @@ pub type Taker = Box<dyn FnMut(usize, &Frame) + Send>;
 /// `Usage` when the camera has no recording.
 pub fn recording(plan: &CameraPlan) -> Result<Settings> {
     match plan.analysis {
-        Address::File(_) => Ok(camera::settings(plan, 1)),
+        Address::File(_) => Ok(camera::settings(plan, &plan.analysis, 1)),
         Address::Network { .. } => {
             Err(Error::new(ErrorKind::Usage, format!("camera {}: {} is no recording", plan.id, plan.analysis.shown())))
         }
@@ -66,6 +66,8 @@ pub fn pictures_at(settings: Settings, moments: &[MediaTime], take: Taker) -> Re
         status,
         stages: Arc::new(Stages::default()),
         outlet,
+        packets: None,
+        decode: true,
         interrupted: Arc::new(|| {}),
         clock: Arc::new(SystemClock),
         knocker: Arc::new(Knocker::default()),

@@ -8,12 +8,15 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::engine::{CameraReport, Engine, EngineParts};
+use super::evidence::{Clips, Stills};
 use super::mode::Mode;
 use super::output::{Observed, Output, Still};
 use crate::base::{CameraId, Clock, Error, ErrorKind, Result};
 use crate::config::{Address, Plan};
+use crate::frame::WhenFull;
 use crate::infer::Runtime;
 use crate::scene::Event;
+use crate::store::Media;
 use crate::tracklog::{LogOptions, TrackLog};
 
 /// What a replay found.
@@ -67,7 +70,8 @@ pub struct Progress {
 #[derive(Default)]
 struct Collector {
     events: Mutex<BTreeMap<CameraId, Vec<Event>>>,
-    stills: Option<std::path::PathBuf>,
+    stills: Option<Stills>,
+    clips: Option<Arc<Clips>>,
     observer: Option<Observer>,
     beside: Option<Arc<dyn Output>>,
 }
@@ -88,16 +92,8 @@ impl Output for Collector {
             list.push(event.clone());
         }
         drop(all);
-        let Some(folder) = &self.stills else { return };
-        for still in stills {
-            let path = folder.join(&still.name);
-            let written = still
-                .snapshot
-                .encode(&still.overlays, 85)
-                .and_then(|jpeg| std::fs::write(&path, jpeg).map_err(|e| Error::io(&path, e)));
-            if let Err(error) = written {
-                tracing::warn!(%error, "no still");
-            }
+        if let Some(writer) = &self.stills {
+            stills.into_iter().for_each(|still| writer.put(still));
         }
     }
 
@@ -113,6 +109,10 @@ impl Output for Collector {
     fn wants_stills(&self) -> bool {
         self.stills.is_some()
     }
+
+    fn clips(&self) -> Option<&Arc<Clips>> {
+        self.clips.as_ref()
+    }
 }
 
 /// What a replay may do besides listing events.
@@ -124,6 +124,8 @@ pub struct ReplayOptions {
     pub tracks: Option<std::path::PathBuf>,
     /// Worker threads per model instead of the plan's.
     pub workers: Option<usize>,
+    /// Where clips go; none without.
+    pub clips: Option<std::path::PathBuf>,
     /// Looks at every observed frame.
     pub observer: Option<Observer>,
     /// Is given the events and observed frames as well.
@@ -154,13 +156,14 @@ pub fn replay(
             .help(format!("give one: --clip {}=FILE", camera.id)));
         }
     }
-    if let Some(folder) = &options.stills {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    }
+    let place = |folder: &Path| Media::folder(folder, Arc::clone(&clock));
+    let stills = options.stills.map(|folder| Stills::start(place(&folder)?, WhenFull::Wait)).transpose()?;
+    let clips = options.clips.map(|folder| Clips::start(place(&folder)?).map(Arc::new)).transpose()?;
     let log = LogOptions::recorded(options.tracks, &clock).map(TrackLog::open).transpose()?.map(Arc::new);
     let collector = Arc::new(Collector {
         events: Mutex::default(),
-        stills: options.stills,
+        stills,
+        clips,
         observer: options.observer,
         beside: options.beside,
     });
@@ -239,6 +242,8 @@ pub fn put_clips(plan: &mut Plan, clips: &[(String, std::path::PathBuf)]) -> Res
                 .help(format!("the pipeline has {}", known.join(", ")))
         })?;
         camera.analysis = Address::File(absolute(file)?);
+        // The camera's other stream shows something else.
+        camera.evidence = None;
     }
     Ok(())
 }

@@ -9,22 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conditions::{ConditionsCell, Glances};
 use super::events::Origin;
+use super::evidence::{Recorder as ClipRecorder, Seen, StillWriter};
 use super::judge::Judge;
 use super::lane::Job;
-use super::output::{Observed, Output, Still};
+use super::output::{Observed, Output};
 use crate::base::{MediaTime, TrackId};
 use crate::config::CameraPlan;
 use crate::frame::ring::Permit;
-use crate::frame::still::{Overlay, Snapshot};
-use crate::frame::{Account, Frame, FrameDrop, Stage, Stages, Stopwatch};
+use crate::frame::{Account, Frame, FrameDrop, Rotation, Stage, Stages, Stopwatch};
 use crate::rule::{RuleSet, Scene};
-use crate::scene::{Detection, Event, Moment, Phase, SkipReason, Track};
+use crate::scene::{Detection, Event, Moment, SkipReason, Track};
+use crate::source::packets::FrameTime;
 use crate::source::signals::SignalFeed;
 use crate::track::{Params, Tracker};
-use crate::tracklog::{FrameStep, Recorder, Step};
-
-/// Stills are at most this wide, pixels.
-const STILL_WIDTH: usize = 640;
+use crate::tracklog::{FrameStep, Recorder as TrackRecorder, Step};
 
 /// What a worker brings.
 pub struct Finished {
@@ -64,7 +62,11 @@ struct Chain {
     judge: Judge,
     glances: Glances,
     conditions: Arc<ConditionsCell>,
-    recorder: Option<Recorder>,
+    tracks: Option<TrackRecorder>,
+    clips: Option<ClipRecorder>,
+    stills: Option<StillWriter>,
+    /// When the latest frame was, among the camera's packets, and how it is turned.
+    latest: Option<(FrameTime, Rotation)>,
 }
 
 /// Makes scene and rules for a picture shape.
@@ -91,7 +93,11 @@ pub struct TailParts {
     /// Told which rules rest, and why.
     pub conditions: Arc<ConditionsCell>,
     /// Takes down what the rules are given; none when tracks are not stored.
-    pub recorder: Option<Recorder>,
+    pub tracks: Option<TrackRecorder>,
+    /// Gives events their clips, if they get any.
+    pub clips: Option<ClipRecorder>,
+    /// Gives events their stills, if they get any.
+    pub stills: Option<StillWriter>,
 }
 
 impl Tail {
@@ -110,7 +116,10 @@ impl Tail {
                 glances: Glances::new(parts.rules.wants_glances()),
                 judge: Judge::new(parts.rules, parts.scene, parts.origin, parts.signals),
                 conditions: parts.conditions,
-                recorder: parts.recorder,
+                tracks: parts.tracks,
+                clips: parts.clips,
+                stills: parts.stills,
+                latest: None,
             },
         }))
     }
@@ -169,6 +178,9 @@ impl Chain {
                 self.account.frame_detected();
             }
         }
+        if let Some(clips) = &mut self.clips {
+            clips.observed(&FrameTime::of(&frame));
+        }
         drop(permit);
     }
 
@@ -177,6 +189,7 @@ impl Chain {
         if self.judge.last().is_some_and(|last| last.run != frame.run) {
             self.gap(frame.at);
         }
+        self.latest = Some((FrameTime::of(frame), frame.picture.rotation()));
         let (width, height) = frame.picture.displayed_size();
         let aspect = width as f32 / height.max(1) as f32;
         if self.judge.frame(moment(frame), aspect) {
@@ -188,6 +201,9 @@ impl Chain {
     fn gap(&mut self, to: MediaTime) {
         tracing::debug!(to = to.0, "gap");
         self.tracker.reset();
+        if let Some(stills) = &mut self.stills {
+            stills.paths.clear();
+        }
         let ended: Vec<TrackId> = self.tracker.ended().collect();
         let events = self.judge.gap(to, &ended);
         self.emit(events, None);
@@ -198,6 +214,9 @@ impl Chain {
         let ended: Vec<TrackId> = self.tracker.ended().collect();
         let events = self.judge.forget(&ended);
         self.emit(events, None);
+        if let Some(stills) = &mut self.stills {
+            ended.iter().for_each(|id| stills.paths.forget(*id));
+        }
         ended
     }
 
@@ -212,9 +231,12 @@ impl Chain {
             self.tracker.observe(frame.at, detections).iter().cloned().map(Track::on_grid).collect()
         };
         watch.lap(Stage::Track);
+        if let Some(stills) = &mut self.stills {
+            stills.paths.observe(frame.at, &tracks);
+        }
         let glance = self.glances.of(frame);
         let events = self.judge.observe(&tracks, glance.as_ref());
-        self.emit(events, Some(frame));
+        self.emit(events, Some(&Seen { frame, detections, tracks: &tracks }));
         let ended = self.forget();
         self.conditions.update(self.judge.rules());
         watch.lap(Stage::Rules);
@@ -234,48 +256,30 @@ impl Chain {
     }
 
     fn record(&mut self, step: impl FnOnce() -> Step) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.record(step());
+        if let Some(tracks) = &mut self.tracks {
+            tracks.record(step());
         }
     }
 
-    fn emit(&mut self, mut events: Vec<Event>, frame: Option<&Frame>) {
+    fn emit(&mut self, mut events: Vec<Event>, seen: Option<&Seen<'_>>) {
         if events.is_empty() {
             return;
         }
-        let mut stills = Vec::new();
-        if let Some(frame) = frame.filter(|_| self.output.wants_stills()) {
+        let stills = match (&self.stills, seen) {
+            (Some(writer), Some(seen)) => writer.take(&mut events, seen),
+            _ => Vec::new(),
+        };
+        if let (Some(clips), Some((at, rotation))) = (&mut self.clips, self.latest) {
             for event in &mut events {
-                if let Some(still) = still_of(event, frame) {
-                    event.still = Some(still.name.clone());
-                    stills.push(still);
-                }
+                clips.attach(event, &at, rotation);
             }
         }
-        self.output.events(events, stills, frame.map(|f| f.arrived));
+        self.output.events(events, stills, seen.map(|seen| seen.frame.arrived));
     }
 }
 
 fn moment(frame: &Frame) -> Moment {
     Moment { run: frame.run, frame: frame.seq, capture: frame.capture, at: frame.at }
-}
-
-/// The still of an event that begins now and has a place in the picture.
-fn still_of(event: &Event, frame: &Frame) -> Option<Still> {
-    let bbox = event.bbox.filter(|_| matches!(event.phase, Phase::Start | Phase::Instant))?;
-    let snapshot = match frame.picture.read(|planes| Snapshot::take(planes, STILL_WIDTH)).and_then(|taken| taken) {
-        Ok(snapshot) => snapshot,
-        Err(error) => {
-            tracing::warn!(camera = %event.camera, %error, "no still");
-            return None;
-        }
-    };
-    let label = format!("{} {}", event.class.as_deref().unwrap_or("object"), event.rule);
-    Some(Still {
-        name: format!("{}.jpg", event.id),
-        snapshot,
-        overlays: vec![Overlay { bbox, label: Some(label), colour: [255, 64, 32] }],
-    })
 }
 
 /// The tracker's settings of a camera.

@@ -15,7 +15,7 @@ pub mod outbox;
 pub mod schedule;
 pub mod signal;
 
-pub use event::{Event, Phase, Severity};
+pub use event::{Clip, Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
 pub use glance::Glance;
 pub use ground::{ControlPoint, Ground, GroundError, GroundPoint};

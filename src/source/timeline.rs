@@ -139,6 +139,18 @@ impl LiveClock {
         self.arrivals.push_back(arrived.0.saturating_sub(pts_ns));
     }
 
+    /// UTC minus PTS by sender reports, ns; `None` before the first.
+    #[must_use]
+    pub fn reported_ns(&self) -> Option<i64> {
+        self.ntp_offset_ns
+    }
+
+    /// UTC minus PTS by the least delayed arrival of the window, ns; `None` before the first.
+    #[must_use]
+    pub fn arrival_ns(&self) -> Option<i64> {
+        self.arrivals.iter().min().copied()
+    }
+
     /// Capture time of the picture with this PTS.
     ///
     /// By sender reports the error bound is how far the camera's clock and our arrival time disagree.

@@ -232,7 +232,7 @@ impl Writer {
             Fault::DiskFull => {
                 add(&self.counters.disk_full, 1);
                 if first {
-                    tracing::error!(folder = %self.folder.display(), "disk full: events wait, old stills go");
+                    tracing::error!(folder = %self.folder.display(), "disk full: events wait, old stills and clips go");
                 }
                 self.health.send_replace(StoreHealth::DiskFull);
                 self.reserve.release();
@@ -308,7 +308,6 @@ impl Writer {
 
     /// One step of retention; returns when to come back.
     fn sweep(&mut self, now: Instant) -> Instant {
-        self.media.sweep(self.options.clock.utc());
         let later = now + self.options.sweep_every;
         let Some(ledger) = &mut self.ledger else { return later };
         let live = self.live.names();

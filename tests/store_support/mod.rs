@@ -41,6 +41,8 @@ pub fn event(camera: &str, n: u64) -> Event {
             pipeline: "1".repeat(64),
         },
         still: None,
+        clean_still: None,
+        clip: None,
     }
 }
 

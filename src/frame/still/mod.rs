@@ -3,7 +3,11 @@
 //! In two steps, so that the decoder's buffer is given back early: [`Snapshot::take`] makes a small
 //! RGB copy, on the hot path; [`Snapshot::encode`] draws and compresses, anywhere.
 
+mod blur;
+mod draw;
 pub(super) mod font;
+
+pub use self::draw::Shape;
 
 use jpeg_encoder::{ColorType, Encoder};
 

@@ -26,6 +26,16 @@ pub fn write(page: &mut Page, cameras: &[CameraReport]) -> Result {
             })
         }),
     )?;
+    page.gauge(
+        "recording_state",
+        "1 for the state that the camera's recorded second stream is in, 0 for the others",
+        cameras.iter().filter_map(|report| Some((report, report.recording.as_ref()?))).flat_map(|(report, status)| {
+            State::ALL.map(|state| {
+                let labels = vec![("camera", report.camera.as_str()), ("state", state.as_str())];
+                (labels, u64::from(state == status.state))
+            })
+        }),
+    )?;
     page.counter(
         "camera_runs",
         "Connections to the camera, the present one included",
