@@ -1,4 +1,5 @@
 //! `camera_unfit` on pictures: the product's own clips, real traffic footage (where it is), and faults made on the spot.
+#![allow(clippy::unwrap_used)] // a test may fail so
 
 #[path = "support/decoded.rs"]
 mod decoded;
