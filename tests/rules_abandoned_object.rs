@@ -1,4 +1,5 @@
 //! `abandoned_object` on pictures: a bag painted into the product's own clips, and the clips as they are.
+#![allow(clippy::unwrap_used)] // a test may fail so
 
 #[path = "support/decoded.rs"]
 mod decoded;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::terminal::say;
 use crate::base::time::SystemClock;
-use crate::base::{Clock, Error, ErrorKind, EventId, Result, Timestamp};
+use crate::base::{CameraId, Clock, Error, ErrorKind, EventId, Result, Timestamp};
 use crate::incident::{Incident, State};
 use crate::store::{IncidentQuery, Store};
 
@@ -75,7 +75,7 @@ fn json_line(incident: &Incident, now: Timestamp) -> Result<String> {
 }
 
 fn line(incident: &Incident, now: Timestamp) -> String {
-    let cameras: Vec<&str> = incident.places.keys().map(|camera| camera.as_str()).collect();
+    let cameras: Vec<&str> = incident.places.keys().map(CameraId::as_str).collect();
     format!(
         "{} {:9} {:11} {} {} ({} alarms): {}",
         incident.began,

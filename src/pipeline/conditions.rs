@@ -36,7 +36,7 @@ impl Glances {
             return None;
         }
         self.last = Some(frame.at);
-        let taken = frame.picture.read(|planes| glance::take(planes));
+        let taken = frame.picture.read(glance::take);
         taken.inspect_err(|error| tracing::warn!(%error, "the picture cannot be looked at")).ok()
     }
 }

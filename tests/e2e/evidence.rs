@@ -380,8 +380,10 @@ fn with_clip(site: &Site, kind: &str) -> Vec<(Value, PathBuf)> {
 
 fn metric(site: &Site, start: &str) -> f64 {
     let page = get(&site.address, "/metrics").unwrap_or_default();
-    let values =
-        page.lines().filter(|line| line.starts_with(start)).filter_map(|line| line.rsplit(' ').next()?.parse().ok());
+    let values = page
+        .lines()
+        .filter(|line| line.starts_with(start))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
     values.sum::<f64>()
 }
 

@@ -72,11 +72,7 @@ impl Presets {
         let since = self.shown.filter(|shown| shown.preset == preset).map_or(at, |shown| shown.since);
         self.shown = Some(Shown { preset, since });
         match (self.standing, preset) {
-            (Some((here, _)), shown) if shown != Some(here) => {
-                if at.since(since) >= LEAVE_AFTER {
-                    self.leave(at, out);
-                }
-            }
+            (Some((here, _)), shown) if shown != Some(here) && at.since(since) >= LEAVE_AFTER => self.leave(at, out),
             (None, Some(there)) if at.since(since) >= ARRIVE_AFTER => {
                 self.standing = Some((there, at));
                 self.report(Phase::Start, at, out);

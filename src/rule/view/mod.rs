@@ -6,11 +6,13 @@
 
 mod align;
 mod background;
+mod fault;
 mod reference;
 mod still;
 
 pub(super) use align::{Shift, align};
 pub(super) use background::{Background, Look, Region};
+pub(super) use fault::{Fault, Params as FaultParams};
 pub(super) use reference::{Comparison, Learner, Reference, Step};
 pub(super) use still::Stillness;
 
