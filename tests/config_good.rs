@@ -60,6 +60,7 @@ cameras:
     model: big
     track: {lost_for: 3s, high_score: 0.6, low_score: 0.2}
     calibration: {homography: [[20, 0, -10], [0, -6, 12], [0, 1, 0.2]], error: 0.5}
+    signals: phases.csv
     zones: [{id: z, polygon: [[0, 0], [1, 0], [1, 1]]}]
     lines: [{id: l, from: [0.1, 0.2], to: [0.3, 0.4]}]
     lanes: [{id: n, polygon: [[0, 0], [1, 0], [1, 1]], direction: {from: [0, 0], to: [0, 1]}}]
@@ -98,6 +99,7 @@ cameras:
     assert_eq!((gate.zones[0].id.as_str(), gate.lanes[0].id.as_str()), ("z", "n"));
     assert_eq!((gate.rules[0].kind.as_str(), &gate.rules[0].params["line"]), ("line_crossing", &"l".into()));
     assert!(!gate.rules[0].params.contains_key("id"));
+    assert_eq!(gate.signals.as_deref(), Some(Path::new("/etc/vantage/phases.csv")));
     let clip = &plan.cameras[1];
     assert_eq!(clip.analysis, Address::File("/etc/vantage/clips/a.mp4".into()));
     assert_eq!(clip.starts_at, Some("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));

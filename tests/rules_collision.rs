@@ -59,11 +59,7 @@ fn truth_table() {
             vec![car(&[(3.3, 36., 20.), (15., 36., 20.)]), bike(&[(15., 35., 19.)])],
             "start update",
         ),
-        (
-            "bike hits car, the car drives off",
-            vec![car(&[(8., 79., 20.)]), bike(&[(15., 35., 19.)])],
-            "start update",
-        ),
+        ("bike hits car, the car drives off", vec![car(&[(8., 79., 20.)]), bike(&[(15., 35., 19.)])], "start update"),
         (
             "bike hits car, stays for 3 s, rides on",
             vec![car(&[(8., 79., 20.)]), bike(&[(6., 35., 19.), (10., 35., 38.)])],
@@ -74,14 +70,13 @@ fn truth_table() {
             vec![car(&[(8., 79., 20.)]), bike(&[(12., 35., 19.), (16., 35., 38.)])],
             "start update end(moved)",
         ),
-        (
-            "both touch and go on",
-            vec![car(&[(8., 79., 20.)]), bike(&[(5., 36., 38.)])],
-            "",
-        ),
+        ("both touch and go on", vec![car(&[(8., 79., 20.)]), bike(&[(5., 36., 38.)])], ""),
         (
             "the bike stops in time, 3 m before the car's path",
-            vec![car(&[(8., 79., 20.)]), ride(2, BIKE, &[(0., 35., 0.), (2., 35., 12.), (3.5, 35., 16.), (15., 35., 16.)])],
+            vec![
+                car(&[(8., 79., 20.)]),
+                ride(2, BIKE, &[(0., 35., 0.), (2., 35., 12.), (3.5, 35., 16.), (15., 35., 16.)]),
+            ],
             "",
         ),
     ] {
@@ -107,11 +102,17 @@ fn a_queue_is_no_pile_up() {
         .collect();
     assert_eq!(run(&queue), "");
     // Motorbikes that filter past the standing cars, half a metre beside them, and stop at the front.
-    let cars = (0..4u8).map(|n| ride(n.into(), CAR, &[(0., 70. - 6. * f32::from(n), 20.), (20., 70. - 6. * f32::from(n), 20.)]));
+    let cars = (0..4u8)
+        .map(|n| ride(n.into(), CAR, &[(0., 70. - 6. * f32::from(n), 20.), (20., 70. - 6. * f32::from(n), 20.)]));
     let bikes = (0..3u8).map(|n| {
         let begins = 2.0 * f64::from(n);
         let stop = 74.0 - 2.5 * f32::from(n);
-        let corners = [(begins, 30., 22.4), (begins + (f64::from(stop) - 32.0) / 4.0, stop - 2., 22.4), (begins + (f64::from(stop) - 28.0) / 4.0, stop, 22.4), (22., stop, 22.4)];
+        let corners = [
+            (begins, 30., 22.4),
+            (begins + (f64::from(stop) - 32.0) / 4.0, stop - 2., 22.4),
+            (begins + (f64::from(stop) - 28.0) / 4.0, stop, 22.4),
+            (22., stop, 22.4),
+        ];
         ride(20 + u64::from(n), BIKE, &corners)
     });
     assert_eq!(run(&cars.chain(bikes).collect::<Vec<_>>()), "");
@@ -126,7 +127,10 @@ fn a_car_that_hits_a_standing_one_from_behind_is_found() {
     assert_eq!(story(&drafts), "start update");
     let (start, update) = (&drafts[0], &drafts[1]);
     assert_eq!((start.track, start.measured["other_track"].clone()), (Some(TrackId(1)), json!(2)));
-    assert_eq!((start.measured["confirmed"].clone(), update.measured["confirmed"].clone()), (json!(false), json!(true)));
+    assert_eq!(
+        (start.measured["confirmed"].clone(), update.measured["confirmed"].clone()),
+        (json!(false), json!(true))
+    );
     assert_eq!((start.severity, update.severity), (Severity::Warning, Severity::Alert));
     assert_eq!((start.measured["stands"].clone(), start.measured["other_stands"].clone()), (json!(false), json!(true)));
     assert!((measured(start, "other_speed_before_metres_per_second") - 10.0).abs() < 0.5);
@@ -157,7 +161,8 @@ fn whoever_is_left_is_followed_when_the_other_track_ends() {
         ride(1, CAR, &and_then(CAR_ON, [(5., 55., 20.)])),
         ride(2, BIKE, &and_then(BIKE_IN, [(15., 35., 19.)])),
     ]);
-    let at = |steps: &[Step], after: f64| steps.iter().position(|s| matches!(s, Step::Frame(t, _) if *t > after)).unwrap();
+    let at =
+        |steps: &[Step], after: f64| steps.iter().position(|s| matches!(s, Step::Frame(t, _) if *t > after)).unwrap();
     let place = at(&steps, 6.0);
     steps.insert(place, Step::Forget(1, 6.0));
     steps.push(Step::Forget(2, 15.5));
@@ -184,10 +189,8 @@ fn what_is_open_ends_with_its_reason() {
 
 #[test]
 fn every_threshold_bears() {
-    let objects = [
-        ride(1, CAR, &and_then(CAR_ON, [(8., 79., 20.)])),
-        ride(2, BIKE, &and_then(BIKE_IN, [(15., 35., 19.)])),
-    ];
+    let objects =
+        [ride(1, CAR, &and_then(CAR_ON, [(8., 79., 20.)])), ride(2, BIKE, &and_then(BIKE_IN, [(15., 35., 19.)]))];
     assert_eq!(run(&objects), "start update");
     for raised in [
         json!({ "impact_speed": 25.0, "braking_limit": 100.0 }),
@@ -203,8 +206,15 @@ fn every_threshold_bears() {
 #[test]
 fn no_clip_has_a_collision() {
     for clip in [
-        "near-miss", "empty-road", "pedestrian", "wrong-way", "stopped-lorry", "stopped-lorry-queue", "congestion",
-        "illegal-parking", "junction",
+        "near-miss",
+        "empty-road",
+        "pedestrian",
+        "wrong-way",
+        "stopped-lorry",
+        "stopped-lorry-queue",
+        "congestion",
+        "illegal-parking",
+        "junction",
     ] {
         let drafts = Oracle::load(clip).play("collision", &json!({}));
         let told: Vec<_> = drafts

@@ -57,7 +57,11 @@ fn truth_table() {
             groups(&[people(1, 5, 0.0, 9.0), people(6, 5, 18.0, 30.0)]),
             "start end(cleared) start",
         ),
-        ("five who come and go, always five", groups(&[people(1, 5, 0.0, 2.0), people(6, 5, 2.1, 4.5)]), "start end(cleared)"),
+        (
+            "five who come and go, always five",
+            groups(&[people(1, 5, 0.0, 2.0), people(6, 5, 2.1, 4.5)]),
+            "start end(cleared)",
+        ),
         ("five vehicles", group(CAR, 1, 5, 0.0, 30.0), ""),
     ] {
         assert_eq!(run(&objects), expected, "{what}");

@@ -58,7 +58,8 @@ fn units_are_averaged_over_the_watched_time_and_flow_over_the_line() {
 fn a_crowded_lane_says_that_its_counts_are_too_low() {
     let wall: Vec<Vec<(f64, Track)>> = (0..10u64)
         .map(|id| {
-            let mut object = ride(id + 1, BIKE, &[(0., 0.05 + 0.1 * id as f32, 0.79), (10., 0.05 + 0.1 * id as f32, 0.79)]);
+            let mut object =
+                ride(id + 1, BIKE, &[(0., 0.05 + 0.1 * id as f32, 0.79), (10., 0.05 + 0.1 * id as f32, 0.79)]);
             for (_, track) in &mut object {
                 track.bbox = NormBox { x1: track.bbox.x1 - 0.04, x2: track.bbox.x2 + 0.04, y1: 0.1, y2: 0.79 };
             }
@@ -75,9 +76,8 @@ fn on_the_ground_there_is_density() {
     // 100 m by 50 m: the lane is 100 m long and 20 m wide.
     let matrix = [[100.0, 0.0, 0.0], [0.0, -50.0, 50.0], [0.0, 0.0, 1.0]];
     let scene = Scene { ground: Ground::from_matrix(matrix, 0.1, NormPoint::new(0.5, 0.9)).ok(), ..scene() };
-    let objects: Vec<Vec<(f64, Track)>> = (1..=10u64)
-        .map(|id| ride(id, BIKE, &[(0., 0.09 * id as f32, 0.6), (10., 0.09 * id as f32, 0.6)]))
-        .collect();
+    let objects: Vec<Vec<(f64, Track)>> =
+        (1..=10u64).map(|id| ride(id, BIKE, &[(0., 0.09 * id as f32, 0.6), (10., 0.09 * id as f32, 0.6)])).collect();
     let drafts = play_at(0, &mut rule_in(&scene, "motorbike_flow", &params()), &scene, &frames(&objects));
     assert!((measured(&drafts[0], "pcu_per_kilometre") - 30.0).abs() < 0.1, "{:?}", drafts[0]);
     // Ten boxes of 4 m by 2.5 m cover 100 square metres: as many as 18.6 cars.
@@ -113,7 +113,11 @@ fn counter_flow_takes_several_riders() {
     assert_eq!(run(vec![against(1, 0.), against(2, 1.), against(3, 2.), late(9)]), "start end(cleared)");
     assert_eq!(run(vec![against(1, 0.), against(2, 21.), against(3, 42.), late(9)]), "", "not within the window");
     let many = (10..20u64).map(|id| with(id, 0.1 * id as f64));
-    assert_eq!(run(many.chain([against(1, 0.), against(2, 1.), against(3, 2.), late(9)]).collect()), "", "a small share");
+    assert_eq!(
+        run(many.chain([against(1, 0.), against(2, 1.), against(3, 2.), late(9)]).collect()),
+        "",
+        "a small share"
+    );
     let cars = (1..=3u64).map(|id| ride(id, CAR, &[(id as f64, 0.9, 0.7), (id as f64 + 5., 0.4, 0.7)]));
     assert_eq!(run(cars.chain([late(9)]).collect()), "", "cars: that is wrong_way's");
     let across = (1..=3u64).map(|id| ride(id, BIKE, &[(id as f64, 0.5, 0.42), (id as f64 + 5., 0.5, 0.79)]));
@@ -145,7 +149,12 @@ fn pavement_riding_is_real_motion_of_two_wheelers() {
 #[test]
 fn the_clip_with_one_rider_against_the_lane_is_no_counter_flow() {
     let oracle = Oracle::load("wrong-way");
-    let run = |riders: u32| oracle.play("motorbike_flow", &json!({ "lane": "eastbound", "line": "east-out", "counter_riders": riders, "counter_share": 0.0 }));
+    let run = |riders: u32| {
+        oracle.play(
+            "motorbike_flow",
+            &json!({ "lane": "eastbound", "line": "east-out", "counter_riders": riders, "counter_share": 0.0 }),
+        )
+    };
     assert_eq!(told(&run(3), "counter_flow_riding"), "");
     assert_eq!(told(&run(1), "counter_flow_riding"), "start end(stream_ended)");
 }
@@ -155,7 +164,8 @@ fn counts_over_a_line_are_those_of_the_truth() {
     for (clip, lane, line) in [("wrong-way", "eastbound", "east-out"), ("stopped-lorry", "eastbound", "east-out")] {
         let oracle = Oracle::load(clip);
         let drafts = oracle.play("motorbike_flow", &json!({ "lane": lane, "line": line, "interval": "1h" }));
-        let interval = drafts.iter().find(|draft| draft.kind == "motorbike_flow" && draft.phase == Phase::Instant).unwrap();
+        let interval =
+            drafts.iter().find(|draft| draft.kind == "motorbike_flow" && draft.phase == Phase::Instant).unwrap();
         let found: u64 = interval.measured["counts"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
         let truth = &oracle.truth["counts"]["lines"][line];
         let true_count: u64 = ["forward", "backward"]

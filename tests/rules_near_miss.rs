@@ -117,7 +117,10 @@ fn it_is_measured_as_by_hand() {
     let x = |name: &str| end.measured[name][0].as_f64().unwrap();
     assert!((x("position") - 28.0).abs() < 0.3 && (x("other_position") - 42.0).abs() < 0.3, "{end:?}");
     let start = &drafts[0];
-    assert_eq!((start.measured["plane"].clone(), start.measured["other_class"].clone()), (json!("ground"), json!("car")));
+    assert_eq!(
+        (start.measured["plane"].clone(), start.measured["other_class"].clone()),
+        (json!("ground"), json!("car"))
+    );
     assert_eq!(start.severity, Severity::Warning);
     assert!(measured(start, "ttc_seconds") <= 1.5);
 }
@@ -244,7 +247,9 @@ fn the_near_miss_of_the_clip_is_found_once_and_nothing_else() {
 
 #[test]
 fn other_clips_have_none() {
-    for clip in ["empty-road", "pedestrian", "wrong-way", "stopped-lorry", "stopped-lorry-queue", "congestion", "junction"] {
+    for clip in
+        ["empty-road", "pedestrian", "wrong-way", "stopped-lorry", "stopped-lorry-queue", "congestion", "junction"]
+    {
         let drafts = Oracle::load(clip).play("near_miss", &json!({}));
         let told: Vec<_> = drafts
             .iter()

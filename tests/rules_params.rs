@@ -115,18 +115,12 @@ fn the_mistakes_of_each_rule() {
         (
             "red_light",
             json!({ "line": "gate", "direction": "up" }),
-            vec![
-                "direction: unknown variant `up`, expected `forward` or `backward`",
-                "signal: is missing",
-            ],
+            vec!["direction: unknown variant `up`, expected `forward` or `backward`", "signal: is missing"],
         ),
         (
             "motorbike_flow",
             json!({ "lane": "east", "pavements": ["box", "kerb"], "pavement_for": "5s" }),
-            vec![
-                "pavement_for: 5s is too long: at most 4s",
-                "pavements: there is no zone `kerb` (there are `box`)",
-            ],
+            vec!["pavement_for: 5s is too long: at most 4s", "pavements: there is no zone `kerb` (there are `box`)"],
         ),
         (
             "wrong_way",

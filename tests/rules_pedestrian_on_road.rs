@@ -132,15 +132,16 @@ fn a_person_found_again_is_the_same_one() {
     assert_eq!(story(&again(1.0, 0.26)), "start start end(track_ended) end(stream_ended)", "too far away");
     assert_eq!(story(&again(7.0, 0.13)), "start end(track_ended) start end(stream_ended)", "too late");
     // The new track begins while the tracker still hopes for the old one.
-    let mut steps = frames(&[
-        walk(1, &[(0., 0.1, 0.6), (3., 0.1, 0.6)]),
-        walk(2, &[(3.5, 0.12, 0.6), (8.0, 0.12, 0.6)]),
-    ]);
+    let mut steps =
+        frames(&[walk(1, &[(0., 0.1, 0.6), (3., 0.1, 0.6)]), walk(2, &[(3.5, 0.12, 0.6), (8.0, 0.12, 0.6)])]);
     steps.push(Step::Forget(1, 8.0));
     steps.push(Step::End(8.0));
     assert_eq!(story(&play("pedestrian_on_road", &params(), &steps)), "start end(stream_ended)");
     // Two people at once are two.
-    assert_eq!(run(&[walk(1, &[(0., 0.1, 0.6), (3., 0.1, 0.6)]), walk(2, &[(0.5, 0.12, 0.6), (4., 0.12, 0.6)])]), "start start");
+    assert_eq!(
+        run(&[walk(1, &[(0., 0.1, 0.6), (3., 0.1, 0.6)]), walk(2, &[(0.5, 0.12, 0.6), (4., 0.12, 0.6)])]),
+        "start start"
+    );
 }
 
 #[test]

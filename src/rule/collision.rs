@@ -231,9 +231,7 @@ impl Collision {
             return None;
         }
         let met = encounter(a, b);
-        let contact = met.filter(|met| {
-            met.ttc_seconds <= 0.0 && met.sure_closing() >= self.params.impact_speed
-        });
+        let contact = met.filter(|met| met.ttc_seconds <= 0.0 && met.sure_closing() >= self.params.impact_speed);
         let closing_speed = met.map_or(0.0, |met| met.approach_speed.max(0.0));
         let side = |trace: &Trace| Side {
             sight: trace.sight,

@@ -53,16 +53,12 @@ impl Grid {
 
     /// What the boxes cover together.
     pub(super) fn covered(&self, boxes: &[NormBox]) -> Covered {
-        let within = |p: &NormPoint, b: &NormBox| {
-            p.x >= b.x1 && p.x <= b.x2 && p.y <= b.y2 && p.y >= f32::midpoint(b.y1, b.y2)
-        };
+        let within =
+            |p: &NormPoint, b: &NormBox| p.x >= b.x1 && p.x <= b.x2 && p.y <= b.y2 && p.y >= f32::midpoint(b.y1, b.y2);
         let total: f64 = self.points.iter().map(|(_, weight)| weight).sum();
         let covered = self.points.iter().filter(|(p, _)| boxes.iter().any(|b| within(p, b)));
         let covered: f64 = covered.map(|(_, weight)| weight).sum();
-        Covered {
-            share: if total > 0.0 { covered / total } else { 0.0 },
-            square_metres: self.area.map(|_| covered),
-        }
+        Covered { share: if total > 0.0 { covered / total } else { 0.0 }, square_metres: self.area.map(|_| covered) }
     }
 }
 

@@ -64,15 +64,8 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     let values = serde_json::to_value(&params).unwrap_or_default();
     let common = params.common(PEOPLE);
     let level = Level::new(params.crowded_for.duration(), DIP, params.clear_after.duration());
-    let rule = Crowd {
-        params,
-        common,
-        people: PerTrack::new(),
-        together: Together::default(),
-        level,
-        open: None,
-        crowds: 0,
-    };
+    let rule =
+        Crowd { params, common, people: PerTrack::new(), together: Together::default(), level, open: None, crowds: 0 };
     Ok(Compiled { rule: Box::new(rule), params: values })
 }
 
@@ -277,11 +270,8 @@ impl Crowd {
 }
 
 fn measured(count: &Count, most: usize, lasted: Duration) -> Values {
-    let mut measured = values([
-        ("people", count.people.into()),
-        ("people_most", most.into()),
-        ("crowded_seconds", seconds(lasted)),
-    ]);
+    let mut measured =
+        values([("people", count.people.into()), ("people_most", most.into()), ("crowded_seconds", seconds(lasted))]);
     if let Some(density) = count.density {
         measured.insert("people_per_square_metre".to_owned(), number(density as f32));
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::draft::{Values, number, values};
 use super::cover::Covered;
+use super::draft::{Values, number, values};
 
 /// Projected area of the standard car, square metres (Chandra and Sikdar; see `docs/rules/motorbike_flow.md`).
 const CAR_SQUARE_METRES: f64 = 5.39;
@@ -104,6 +104,6 @@ impl FlowCount {
         let pcu = self.mean(self.pcu);
         let flow = self.per_hour(self.crossed_pcu, observed).filter(|_| has_line);
         let flow = flow.map_or_else(String::new, |flow| format!(", {flow:.0} PCU an hour"));
-        format!("{pcu:.1} PCU, {share:.0} % covered{flow}, {:.0} s observed", observed.as_secs_f64())
+        format!("{pcu:.1} PCU, {share:.0} % covered{flow}")
     }
 }

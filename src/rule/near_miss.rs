@@ -215,7 +215,8 @@ impl NearMiss {
                 sights,
             });
             (pair.last, pair.hits, pair.sights) = (frame.at, pair.hits.saturating_add(1), sights);
-            pair.ttc = [pair.ttc, conflict].into_iter().flatten().min_by(|a, b| a.ttc_seconds.total_cmp(&b.ttc_seconds));
+            pair.ttc =
+                [pair.ttc, conflict].into_iter().flatten().min_by(|a, b| a.ttc_seconds.total_cmp(&b.ttc_seconds));
             pair.pet = [pair.pet, crossed].into_iter().flatten().min_by(|a, b| a.pet_seconds.total_cmp(&b.pet_seconds));
         }
     }

@@ -290,11 +290,7 @@ impl<'a> Check<'a> {
             || known().any(|name| taken_by_default.iter().any(|taken| taken.eq_ignore_ascii_case(name)));
         if classes.is_empty() && !takes_some {
             let help = help_with("", known(), "the model names no class");
-            self.fail(
-                "classes",
-                format!("the model names no class that is known to be {what}: list them"),
-                Some(help),
-            );
+            self.fail("classes", format!("the model names no class that is known to be {what}: list them"), Some(help));
         }
     }
 

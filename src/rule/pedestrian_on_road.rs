@@ -76,13 +76,8 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     validate(&params, errors, names)?;
     let values = serde_json::to_value(&params).unwrap_or_default();
     let common = params.common(PEOPLE);
-    let rule = PedestrianOnRoad {
-        params,
-        common,
-        people: PerTrack::new(),
-        lost: Vec::new(),
-        together: Together::default(),
-    };
+    let rule =
+        PedestrianOnRoad { params, common, people: PerTrack::new(), lost: Vec::new(), together: Together::default() };
     Ok(Compiled { rule: Box::new(rule), params: values })
 }
 
@@ -267,16 +262,7 @@ impl PedestrianOnRoad {
             let summary = format!("{class} is still on the carriageway, for {:.1} s", lasted.as_secs_f64());
             let mut measured = measured(lasted, walker.sight.id);
             measured.insert("share_of_sights".to_owned(), number(stay.share()));
-            out.push(draft(
-                &self.params,
-                &self.common,
-                Phase::Update,
-                *happening,
-                walker.sight,
-                at,
-                summary,
-                measured,
-            ));
+            out.push(draft(&self.params, &self.common, Phase::Update, *happening, walker.sight, at, summary, measured));
             return;
         }
         let lasted = at.since(stay.since);

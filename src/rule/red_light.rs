@@ -214,7 +214,8 @@ impl RedLight {
         let doubt = Duration::from_nanos(frame.capture.error_ns.unwrap_or(0));
         let Some(red_since) = red_since.filter(|since| passed.earliest >= *since) else { return };
         let red_for = passed.earliest.since(red_since);
-        if red_for < self.params.grace.duration() + doubt || !passed.old_enough || !self.common.cooldown.pass(frame.at) {
+        if red_for < self.params.grace.duration() + doubt || !passed.old_enough || !self.common.cooldown.pass(frame.at)
+        {
             return;
         }
         let ordinal = vehicle.reported;

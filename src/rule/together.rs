@@ -77,9 +77,8 @@ impl Together {
         }
         // Both seen, and not as a pair: nothing is left of what was. One of them not seen: it may be back.
         let is_seen = |id: TrackId| tracks.iter().any(|track| track.id == id && track.observed);
-        self.bonds.retain(|(a, b), bond| {
-            bond.last == at || (at.since(bond.last) <= MEMORY && !(is_seen(*a) && is_seen(*b)))
-        });
+        self.bonds
+            .retain(|(a, b), bond| bond.last == at || (at.since(bond.last) <= MEMORY && !(is_seen(*a) && is_seen(*b))));
         while self.bonds.len() > MAX_PAIRS {
             let oldest = self.bonds.iter().min_by_key(|(key, bond)| (bond.last, **key)).map(|(key, _)| *key);
             let Some(oldest) = oldest else { break };

@@ -241,9 +241,8 @@ mod tests {
     /// `red 5/5`: the aspect, seconds shown and seconds since it was heard of.
     fn told(feed: &mut SignalFeed, seconds: i64) -> Vec<String> {
         let states = feed.at(at(seconds)).iter();
-        let text = |s: &SignalState| {
-            format!("{} {:?} {}/{}", s.name, s.aspect, s.shown_for.as_secs(), s.heard_ago.as_secs())
-        };
+        let text =
+            |s: &SignalState| format!("{} {:?} {}/{}", s.name, s.aspect, s.shown_for.as_secs(), s.heard_ago.as_secs());
         states.map(text).collect()
     }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp, TrackId};
 use vantage::rule::{Draft, FrameView, Lane, RuleSet, Scene, SceneNames, find};
-use vantage::scene::{
-    Aspect, ClassId, Labels, NormBox, NormPoint, Phase, Polygon, Segment, SignalState, Track,
-};
+use vantage::scene::{Aspect, ClassId, Labels, NormBox, NormPoint, Phase, Polygon, Segment, SignalState, Track};
 
 pub const PERSON: ClassId = ClassId(0);
 pub const CAR: ClassId = ClassId(1);
@@ -152,7 +150,13 @@ pub fn play_signals(
                     track.first_seen.0 += shift;
                 }
                 let signals = signals(*t);
-                rules.observe(&FrameView { at: time(*t), capture: capture(time(*t)), tracks: &tracks, scene, signals: &signals })
+                rules.observe(&FrameView {
+                    at: time(*t),
+                    capture: capture(time(*t)),
+                    tracks: &tracks,
+                    scene,
+                    signals: &signals,
+                })
             }
             Step::Gap(from, to) => rules.gap(time(*from), time(*to)),
             Step::Forget(id, t) => rules.forget(TrackId(*id), time(*t)),

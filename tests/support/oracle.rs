@@ -164,7 +164,13 @@ impl Oracle {
         for (at, tracks) in self.frames() {
             now = at;
             last.extend(tracks.iter().map(|track| (track.id, at)));
-            drafts.extend(rules.observe(&FrameView { at, capture: capture(at), tracks: &tracks, scene: &scene, signals: &[] }));
+            drafts.extend(rules.observe(&FrameView {
+                at,
+                capture: capture(at),
+                tracks: &tracks,
+                scene: &scene,
+                signals: &[],
+            }));
             let lost = |seen: &MediaTime| at.since(*seen).as_secs_f64() > LOST_SECONDS;
             let gone: Vec<TrackId> = last.iter().filter(|(_, seen)| lost(seen)).map(|(id, _)| *id).collect();
             for id in gone {
