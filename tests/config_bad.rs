@@ -164,6 +164,7 @@ fn cases() -> Vec<Case> {
         ("exchanged points", url("calibration: {points: §[{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, -40]}]}"), &[("the horizon runs between them", "exchanged")]),
         ("one metre", url("calibration: {points: [{picture: [0, 0], metres: §[1]}]}"), &[("`metres` takes 2 numbers, this has 1", "")]),
         ("two rows", url("calibration: {homography: §[[1, 0, 0], [0, 1, 0]]}"), &[("3 rows of 3 numbers", "")]),
+        ("no file of signals", recording("signals: §phases.csv"), &[("`signals` names no file", "recorded with it")]),
         ("flat homography", url("calibration: {homography: §[[1, 0, 0], [2, 0, 0], [0, 0, 1]]}"), &[("cannot be inverted", "")]),
         ("calibration error", url("calibration: {error: §-1, points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, 40]}]}"), &[("`error` cannot be -1", "metres")]),
         ("zone in the sky", url("zones: [{id: z, polygon: §[[0, 0], [1, 0], [1, 1]]}]\ncalibration: {points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.4, 0.4], metres: [0, 40]}, {picture: [0.6, 0.4], metres: [10, 40]}]}"), &[("the horizon of the calibration runs through zone \"z\"", "draw it lower")]),

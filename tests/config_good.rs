@@ -71,6 +71,7 @@ cameras:
     track: {lost_for: 3s, high_score: 0.6, low_score: 0.2}
     calibration: {homography: [[20, 0, -10], [0, -6, 12], [0, 1, 0.2]], error: 0.5}
     evidence: {stills: none, post_roll: 3s, max_length: 20s, buffer_mib: 4, still_width: 640, blur: [person]}
+    signals: phases.csv
     zones: [{id: z, polygon: [[0, 0], [1, 0], [1, 1]]}]
     lines: [{id: l, from: [0.1, 0.2], to: [0.3, 0.4]}]
     lanes: [{id: n, polygon: [[0, 0], [1, 0], [1, 1]], direction: {from: [0, 0], to: [0, 1]}}]
@@ -117,6 +118,7 @@ cameras:
     assert_eq!((gate_kept.max_length, gate_kept.buffer_bytes), (Duration::from_secs(20), 4 << 20));
     assert_eq!((gate_kept.still_width, gate_kept.blur.as_slice()), (640, [Blur::Person].as_slice()));
     assert_eq!((clip_kept.stills, clip_kept.blur.as_slice()), (Which::All, [Blur::Person, Blur::Plate].as_slice()));
+    assert_eq!(gate.signals.as_deref(), Some(Path::new("/etc/vantage/phases.csv")));
     let clip = &plan.cameras[1];
     assert_eq!(clip.analysis, Address::File("/etc/vantage/clips/a.mp4".into()));
     assert_eq!(clip.starts_at, Some("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));

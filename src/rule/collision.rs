@@ -202,7 +202,7 @@ impl Collision {
                 continue;
             }
             let key = (a.sight.id, b.sight.id);
-            let jolts = [a, b].map(|trace| trace.jolt());
+            let jolts = [a, b].map(Trace::jolt);
             if let Some(impact) = self.impacts.get_mut(&key) {
                 if impact.cue.is_none() && frame.at.since(impact.at) <= JOLT_WITHIN {
                     let change = jolts.into_iter().flatten().map(|jolt| jolt.change);

@@ -104,6 +104,6 @@ impl FlowCount {
         let pcu = self.mean(self.pcu);
         let flow = self.per_hour(self.crossed_pcu, observed).filter(|_| has_line);
         let flow = flow.map_or_else(String::new, |flow| format!(", {flow:.0} PCU an hour"));
-        format!("{pcu:.1} PCU, {share:.0} % covered{flow}, {:.0} s observed", observed.as_secs_f64())
+        format!("{pcu:.1} PCU, {share:.0} % covered{flow}")
     }
 }

@@ -340,7 +340,12 @@ impl MotorbikeFlow {
             class: None,
             bbox: None,
             severity: Severity::Info,
-            summary: format!("{}: {}", self.params.lane, count.in_words(observed, self.params.line.is_some())),
+            summary: format!(
+                "{}: {} {}",
+                self.params.lane,
+                count.in_words(observed, self.params.line.is_some()),
+                closed.in_words()
+            ),
             thresholds: self.interval_thresholds(),
             measured,
             at: closed.at,
@@ -350,8 +355,8 @@ impl MotorbikeFlow {
     fn interval_thresholds(&self) -> Values {
         let mut thresholds = values([
             ("lane", Value::from(self.params.lane.as_str())),
-            ("interval_seconds", seconds(self.params.interval.duration())),
-            ("max_frame_step_seconds", seconds(self.params.max_frame_step.duration())),
+            ("interval_seconds", seconds(self.intervals.length())),
+            ("max_frame_step_seconds", seconds(self.intervals.max_frame_step())),
             ("saturated_share", self.params.saturated.into()),
         ]);
         if let Some(line) = &self.params.line {
