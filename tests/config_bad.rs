@@ -66,8 +66,8 @@ fn cases() -> Vec<Case> {
         ("decimal comma", url("analyse_fps: §\"2,5\""), &[("must be a number", "with a point")]),
         // Durations
         ("no unit", url("latency: §200"), &[("needs a unit", "200ms or 200s")]),
-        ("bad unit", url("latency: §2 parsecs"), &[("`parsecs` is not a unit", "200ms or 3s")]),
-        ("no number", url("latency: §soon"), &[("a number and a unit", "200ms or 3s")]),
+        ("bad unit", url("latency: §2 parsecs"), &[("is no length of time", "200ms or 3s")]),
+        ("no number", url("latency: §soon"), &[("is no length of time", "200ms or 3s")]),
         ("too long", url("latency: §11s"), &[("`latency` is too long", "at most 10s")]),
         ("zero", url("track: {lost_for: §0s}"), &[("cannot be zero", "1s")]),
         // Store, server, inference

@@ -336,8 +336,10 @@ mod tests {
         assert_eq!(report.geh_below_5, Some(0.75));
         assert!((report.geh_max.unwrap() - 120_f64.sqrt()).abs() < 1e-9);
         assert_eq!(report.unknown_lines, ["a/elsewhere"]);
-        // nwRMSE: the cars are right at the end of every twelfth second; the bus scores 0. (2 * 1 + 1 * 0) / 3.
-        assert!((report.nw_rmse.unwrap() - 2.0 / 3.0).abs() < 1e-9, "{:?}", report.nw_rmse);
+        // nwRMSE: the cars are right at the end of every twelfth second: 1. The bus is missed from the seventh of ten
+        // segments on, whose weights 2i / 110 make 34 / 55: 1 - sqrt(34 / 55). Weighted by 2 cars and 1 bus.
+        let bus = 1.0 - (34.0_f64 / 55.0).sqrt();
+        assert!((report.nw_rmse.unwrap() - (2.0 + bus) / 3.0).abs() < 1e-9, "{:?}", report.nw_rmse);
         let forward = &report.movements[1];
         assert_eq!(forward.intervals.iter().map(|i| (i.truth, i.counted)).collect::<Vec<_>>(), [(1, 1), (2, 2)]);
     }
