@@ -51,13 +51,20 @@ fn push(ring: &PacketRing, run: u32, number: u64, unit: Unit) {
     let run = RunId(run);
     let clock = StreamClock { run, first_ns: Some(0), ..StreamClock::default() };
     let buffer = unit.buffer();
-    ring.push(&Arriving { buffer: &buffer, run, unit: number, pts_ns: unit.ms * MS, settled: true, clock });
+    ring.push(&Arriving {
+        buffer: &buffer,
+        run,
+        unit: number,
+        pts_ns: unit.ms * MS,
+        shown_ns: unit.ms * MS,
+        settled: true,
+        clock,
+    });
 }
 
 fn at(run: u32, ms: i64) -> FrameTime {
     FrameTime {
         run: RunId(run),
-        pts_ns: ms * MS,
         at: MediaTime(ms * MS),
         capture: CaptureTime { utc: Timestamp(ms * MS), source: TimeSource::Epoch, error_ns: None },
         by_arrival: Timestamp(ms * MS),
@@ -253,7 +260,15 @@ fn a_time_that_only_the_decoder_knows_is_waited_for() {
     // Decoded I P B B, stamped in that order; shown I B B P.
     for (unit, stamp) in [(1, 0), (2, 40), (3, 80), (4, 120)] {
         let buffer = Unit { ms: 0, key: unit == 1, bytes: 10 }.buffer();
-        ring.push(&Arriving { buffer: &buffer, run: RunId(0), unit, pts_ns: stamp * MS, settled: false, clock });
+        ring.push(&Arriving {
+            buffer: &buffer,
+            run: RunId(0),
+            unit,
+            pts_ns: stamp * MS,
+            shown_ns: stamp * MS,
+            settled: false,
+            clock,
+        });
     }
     ring.shown(1, 0);
     let mut cut = ring.begin(&at(0, 0)).unwrap();

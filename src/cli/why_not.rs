@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::backtest::{TrackArguments, stored, warn};
 use super::plan;
 use super::terminal::{say, say_json};
-use crate::base::{Error, ErrorKind, Result, Span, Timestamp, TrackId};
+use crate::base::{Error, ErrorKind, Result, Timestamp, TrackId};
 use crate::config::Plan;
 use crate::pipeline::rerun::{CameraTracks, Period, Read, judge, play};
 use crate::rule::{Bound, Margin};
@@ -54,8 +54,9 @@ enum When {
 }
 
 fn when(text: &str) -> std::result::Result<When, String> {
-    if let Ok(span) = text.parse::<Span>() {
-        return Ok(When::Since(span.duration()));
+    let seconds = text.strip_suffix('s').and_then(|number| number.parse::<f64>().ok());
+    if let Some(since) = seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()) {
+        return Ok(When::Since(since));
     }
     text.parse().map(When::Filmed).map_err(|_| "write 2026-01-31T07:00:00Z, or 12.5s since the first frame".to_owned())
 }

@@ -23,8 +23,6 @@ pub struct Frame {
     pub at: MediaTime,
     /// When it was taken.
     pub capture: CaptureTime,
-    /// When it is shown on the run's own clock, nanoseconds.
-    pub pts_ns: i64,
     /// When it was taken as far as its arrival tells; the capture time itself for a recording.
     pub by_arrival: Timestamp,
     /// When the access unit's last packet reached the decoder.

@@ -17,6 +17,8 @@ use crate::base::{Error, ErrorKind, Result};
 
 /// Bytes that may wait for the disk; pushing blocks beyond.
 const QUEUE_BYTES: u64 = 4 << 20;
+/// A disk with less free than this is full.
+const FULL_BYTES: u64 = 1 << 20;
 /// How long the last bytes may take to reach the file.
 const FINISHING: gst::ClockTime = gst::ClockTime::from_seconds(30);
 /// How long a refused packet's reason may take to arrive.
@@ -189,8 +191,14 @@ impl ClipFile {
         let error = message.error();
         let name = self.path.display();
         let resource = error.kind::<gst::ResourceError>();
+        // The muxer only says that it could not write.
+        let is_full = || {
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BYTES)
+        };
         let kind = match resource {
             Some(gst::ResourceError::NoSpaceLeft) => ErrorKind::DiskFull,
+            Some(_) if is_full() => ErrorKind::DiskFull,
             Some(gst::ResourceError::NotAuthorized) => ErrorKind::Permission,
             Some(_) => ErrorKind::Io,
             None => ErrorKind::Corrupt,

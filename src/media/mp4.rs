@@ -11,6 +11,8 @@ use crate::base::{Error, ErrorKind, Result};
 
 /// Encoders, the best first.
 const ENCODERS: [&str; 2] = ["x264enc", "openh264enc"];
+/// Duration of a picture that has none before it.
+const USUAL_NS: u64 = 40_000_000;
 /// Pictures that may wait for the encoder.
 const QUEUE: u64 = 4;
 /// How long the last pictures may take, and the file's index.
@@ -87,6 +89,8 @@ impl Mp4Writer {
         if self.last_ns.is_some_and(|last| at_ns <= last) {
             return Ok(());
         }
+        // The last picture, too, needs a duration, or players leave it out.
+        let duration_ns = self.last_ns.map_or(USUAL_NS, |last| (at_ns - last).unsigned_abs());
         self.last_ns = Some(at_ns);
         // GStreamer wants rows of RGB in multiples of four bytes.
         let (row, stride) = (3 * self.size.0, (3 * self.size.0).next_multiple_of(4));
@@ -99,6 +103,7 @@ impl Mp4Writer {
         let mut buffer = gst::Buffer::from_mut_slice(data);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_nseconds(pts));
+            buffer.set_duration(gst::ClockTime::from_nseconds(duration_ns));
         }
         self.source
             .push_buffer(buffer)

@@ -14,7 +14,7 @@ const SLACK_BYTES: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Packet {
     buffer: gst::Buffer,
-    /// When it is shown, nanoseconds on its run's clock.
+    /// When it is shown, nanoseconds on a clock that all packets of a ring share.
     pub pts_ns: i64,
     /// Whether decoding can begin here.
     pub entry: bool,

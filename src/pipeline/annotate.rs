@@ -22,6 +22,8 @@ const SHOWN: Duration = Duration::from_secs(2);
 /// Lines of events at the foot of the picture.
 const LINES: usize = 5;
 
+/// Length of the arrow that shows a line's forward direction, picture heights.
+const FORWARD: f32 = 0.08;
 const ZONE: Colour = [80, 160, 255];
 const LANE: Colour = [90, 220, 120];
 const LINE: Colour = [255, 220, 60];
@@ -158,7 +160,7 @@ impl Screen {
         }
         let first = *self.first.get_or_insert(frame.at);
         self.remember(frame.at, observed.tracks);
-        self.draw(&mut canvas, frame.at, observed.tracks);
+        self.draw(&mut canvas, observed.tracks);
         canvas.caption(0, &format!("{} {}", self.plan.id, frame.capture.utc), WHITE);
         let at_ns = frame.at.0.saturating_sub(first.0);
         self.writer.as_mut().map_or(Ok(()), |writer| writer.add(at_ns, canvas.into_rgb()))
@@ -177,7 +179,7 @@ impl Screen {
         self.open.retain(|_, (_, until)| until.is_none_or(|until| now <= until));
     }
 
-    fn draw(&self, canvas: &mut Canvas, _now: MediaTime, tracks: &[Track]) {
+    fn draw(&self, canvas: &mut Canvas, tracks: &[Track]) {
         draw_scene(canvas, &self.plan);
         let alarmed =
             |id: TrackId| self.open.values().find(|(event, _)| event.track == Some(id)).map(|(event, _)| event);
@@ -201,7 +203,7 @@ impl Screen {
     }
 }
 
-/// Zones, lanes with their direction, lines with theirs (forward is from left to right of it).
+/// Zones, lanes with their direction, lines with an arrow that shows which way is forward.
 pub fn draw_scene(canvas: &mut Canvas, plan: &CameraPlan) {
     let first = |corners: &[NormPoint]| corners.first().copied().unwrap_or_default();
     for zone in &plan.zones {
@@ -213,8 +215,16 @@ pub fn draw_scene(canvas: &mut Canvas, plan: &CameraPlan) {
         canvas.arrow(lane.direction.from, lane.direction.to, 1, LANE);
         canvas.text(first(lane.polygon.corners()), &lane.id, LANE);
     }
+    let (width, height) = canvas.size();
+    let aspect = width as f32 / height.max(1) as f32;
     for line in &plan.lines {
-        canvas.arrow(line.segment.from, line.segment.to, 2, LINE);
+        let (from, to) = (line.segment.from, line.segment.to);
+        canvas.line(from, to, 2, LINE);
+        let (dx, dy) = ((to.x - from.x) * aspect, to.y - from.y);
+        let length = (dx * dx + dy * dy).sqrt().max(1e-6);
+        let middle = NormPoint::new((from.x + to.x) / 2.0, (from.y + to.y) / 2.0);
+        let ahead = NormPoint::new(middle.x - FORWARD * dy / length / aspect, middle.y + FORWARD * dx / length);
+        canvas.arrow(middle, ahead, 1, LINE);
         canvas.text(line.segment.from, &line.id, LINE);
     }
 }

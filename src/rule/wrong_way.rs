@@ -70,7 +70,7 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     let values = serde_json::to_value(&params).unwrap_or_default();
     let common = params.common(VEHICLES);
     // The cosine falls as the angle grows, so the comparison in `WrongWay::stretch` turns round.
-    let wrong_below = params.angle.to_radians().cos() as f32;
+    let wrong_below = libm::cos(params.angle.to_radians()) as f32;
     Ok(Compiled { rule: Box::new(WrongWay { params, wrong_below, common, vehicles: PerTrack::new() }), params: values })
 }
 
@@ -331,7 +331,7 @@ impl Path {
 }
 
 fn degrees(cosine: f32) -> f64 {
-    (f64::from(cosine.clamp(-1.0, 1.0)).acos().to_degrees() * 10.0).round() / 10.0
+    (libm::acos(f64::from(cosine.clamp(-1.0, 1.0))).to_degrees() * 10.0).round() / 10.0
 }
 
 /// What speaks for it. The path always does; the tracker's own velocity and the other traffic are

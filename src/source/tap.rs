@@ -365,11 +365,14 @@ impl Tap {
             reported_ns: state.live_clock.reported_ns(),
             arrival_ns: state.live_clock.arrival_ns(),
         };
+        let decode = self.parts.decode;
+        let shown_ns = pts_ns.map(|pts| if decode { state.timeline.project(pts).0 } else { pts });
         drop(state);
-        if let (Some(packets), Some(pts_ns)) = (&self.parts.packets, pts_ns) {
-            // Only the decoder knows the order of pictures whose access units have decoding times or none.
-            let settled = !self.parts.decode || (stamp_ns.is_none() && buffer.pts().is_some());
-            packets.push(&Arriving { buffer, run: self.parts.run, unit: number, pts_ns, settled, clock });
+        if let (Some(packets), Some(pts_ns), Some(shown_ns)) = (&self.parts.packets, pts_ns, shown_ns) {
+            // Order and time of pictures are sure once they are decoded: AVI tells decoding times, bare streams none,
+            // and those of a live stream waver with its packets.
+            let settled = !decode;
+            packets.push(&Arriving { buffer, run: self.parts.run, unit: number, pts_ns, shown_ns, settled, clock });
         }
     }
 
@@ -463,10 +466,10 @@ impl Tap {
                 let stamp_ns = unit.as_ref().and_then(|unit| unit.stamp_ns);
                 let own_ns = buffer.pts().map(|pts| pts.nseconds() as i64);
                 let pts_ns = stamp_ns.or(own_ns).or(unit.and_then(|unit| unit.pts_ns)).unwrap_or(arrived_ns);
-                if let (Some(packets), Some(number)) = (&self.parts.packets, unit_number) {
-                    packets.shown(number, pts_ns);
-                }
                 let place = state.timeline.place(pts_ns, arrived_ns);
+                if let (Some(packets), Some(number)) = (&self.parts.packets, unit_number) {
+                    packets.shown(number, place.at.0);
+                }
                 if let Some(jump) = place.jump_ns {
                     tracing::warn!(camera = %self.parts.settings.camera, jump_ms = jump / 1_000_000, "the stream's clock jumped");
                 }
@@ -483,7 +486,6 @@ impl Tap {
                     seq: FrameSeq(seq),
                     at: place.at,
                     capture,
-                    pts_ns,
                     by_arrival,
                     arrived,
                     picture: Picture::new(buffer, info, layout),

@@ -79,6 +79,12 @@ impl Timeline {
         place
     }
 
+    /// Where a picture with this PTS would lie, as far as is known before it is decoded.
+    #[must_use]
+    pub fn project(&self, pts_ns: i64) -> MediaTime {
+        MediaTime(self.base.0.saturating_add(pts_ns.saturating_sub(self.origin.unwrap_or(pts_ns))))
+    }
+
     /// Sum of all jumps so far: by so much a recording's capture times may be wrong.
     #[must_use]
     pub fn jumped(&self) -> Duration {

@@ -35,8 +35,8 @@ pub(super) struct Sealed {
     pub bytes: Vec<u8>,
     /// Capture time of its first frame.
     pub first: Timestamp,
-    /// Media time that it spans.
-    pub span: Duration,
+    /// Media time of its first and of its last frame; none without a frame.
+    pub span: Option<(MediaTime, MediaTime)>,
     /// Its frames.
     pub steps: u32,
 }
@@ -68,7 +68,8 @@ impl BlockWriter {
 
     /// The block's bytes; begins the next one. `lost` frames were given up before it.
     pub(super) fn seal(&mut self, lost: u32) -> Sealed {
-        let (span, last, steps) = (self.span(), self.last, self.steps);
+        let (last, steps) = (self.last, self.steps);
+        let span = self.since.map(|since| (since, self.until));
         let first = self.first.unwrap_or(last);
         let bits = self.bits.take();
         let mut bytes = Vec::with_capacity(HEAD + bits.len());

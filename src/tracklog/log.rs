@@ -13,7 +13,7 @@ use super::block::{BlockWriter, Sealed};
 use super::file::{Header, TrackWriter};
 use super::shelf::{Keep, Shelf};
 use super::step::Step;
-use crate::base::{Clock, Error, ErrorKind, Result};
+use crate::base::{Clock, Error, ErrorKind, MediaTime, Result};
 
 /// Blocks that may wait for the disk, of all cameras together.
 pub const QUEUE: usize = 64;
@@ -254,7 +254,8 @@ struct Writer {
 struct Open {
     session: String,
     header: Header,
-    span: Duration,
+    /// Media time of the file's first frame.
+    begun: Option<MediaTime>,
     file: Option<TrackWriter>,
     /// Steps that could not be written since the last block that was.
     lost: u32,
@@ -295,18 +296,18 @@ impl Writer {
             close(open.file.take());
             *open = Open::new(header);
         }
-        let full = open.span + block.span > LONGEST_FILE
+        let full = open.begun.zip(block.span).is_some_and(|(begun, (_, until))| until.since(begun) > LONGEST_FILE)
             || open.file.as_ref().is_some_and(|file| file.bytes() >= LARGEST_FILE);
         if full && let Some(file) = open.file.take() {
             close(Some(file));
             open.header.part += 1;
-            open.span = Duration::ZERO;
+            open.begun = None;
         }
         block.add_lost(open.lost);
         match open.write(&self.shelf, &block) {
             Ok(()) => {
                 open.lost = 0;
-                open.span += block.span;
+                open.begun = open.begun.or(block.span.map(|(since, _)| since));
                 self.failing = false;
                 self.counters.blocks.fetch_add(1, Relaxed);
                 self.counters.bytes.fetch_add(block.bytes.len() as u64, Relaxed);
@@ -328,7 +329,7 @@ impl Writer {
 
 impl Open {
     fn new(header: &Header) -> Self {
-        Self { session: header.session.clone(), header: header.clone(), span: Duration::ZERO, file: None, lost: 0 }
+        Self { session: header.session.clone(), header: header.clone(), begun: None, file: None, lost: 0 }
     }
 
     fn write(&mut self, shelf: &Shelf, block: &Sealed) -> Result<()> {

@@ -91,7 +91,10 @@ fn assert_plays(clip: &Path) {
     if !installed("ffmpeg") || !installed("ffprobe") {
         return;
     }
-    let said = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(clip).args(["-f", "null", "-"]).output().unwrap();
+    let mut command = Command::new("ffmpeg");
+    // In the file's own times: at a constant rate pictures of an uneven camera fall together.
+    command.args(["-v", "error", "-i"]).arg(clip).args(["-fps_mode", "passthrough", "-enc_time_base", "-1"]);
+    let said = command.args(["-f", "null", "-"]).output().unwrap();
     let words = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success() && words.is_empty(), "{}: {words}", clip.display());
     let probe = Command::new("ffprobe")
@@ -275,17 +278,13 @@ fn alarms_get_clips_by_default_and_counts_do_not() {
 #[test]
 fn blurred_stills_show_no_person_and_no_plate() {
     let folder = tempfile::tempdir().unwrap();
-    // A person in stripes: what a blur must take away.
+    // A person with spots: what a blur must take away.
     let mut scene = street(4.0);
-    let stripe = |n: u32| Mover {
-        colour: Colour::Green,
-        size_px: (32, 2),
-        from: (0.5, 0.75 + f64::from(n) * 4.0 / 180.0 - 8.0 / 180.0),
-        to: (0.5, 0.75 + f64::from(n) * 4.0 / 180.0 - 8.0 / 180.0),
-        start_s: 0.0,
-        end_s: 4.0,
+    let spot = |n: u32| {
+        let at = (0.5, (119.0 + f64::from(n) * 8.0) / 180.0);
+        Mover { colour: Colour::Red, size_px: (4, 2), from: at, to: at, start_s: 0.0, end_s: 4.0 }
     };
-    scene.objects.extend((0..5).map(stripe));
+    scene.objects.extend((0..5).map(spot));
     let clip = clips::make(folder.path(), "striped", &spec(4.0), &scene);
     let contrast = |evidence: &str, name: &str| {
         let file = pipeline(folder.path(), evidence, &format!("    url: {}", clip.display()));
@@ -294,11 +293,11 @@ fn blurred_stills_show_no_person_and_no_plate() {
         let events = said.lines();
         let dwell = events.iter().find(|event| event["kind"] == "zone_dwell").unwrap();
         let clean = image::open(media.join(dwell["clean_still"].as_str().unwrap())).unwrap().to_rgb8();
-        let column: Vec<i32> = (128..144).map(|y| i32::from(clean.get_pixel(WIDTH / 2, y).0[1])).collect();
+        let column: Vec<i32> = (115..155).map(|y| i32::from(clean.get_pixel(WIDTH / 2, y).0[0])).collect();
         column.windows(2).map(|pair| (pair[0] - pair[1]).abs()).sum::<i32>()
     };
     let (sharp, blurred) = (contrast("", "sharp"), contrast("evidence: {blur: [person]}", "blurred"));
-    assert!(sharp > 300 && blurred < sharp / 4, "{sharp} {blurred}");
+    assert!(sharp > 200 && blurred < sharp / 3, "{sharp} {blurred}");
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn a_live_cameras_tracks_give_its_events_again_and_why_explains_one() {
     let id = still["id"].as_str().unwrap();
     let store = site.folder.path().join("vantage-data");
     let why = run(&["why", &id[..8], "--store", text(&store)]).ok().stdout;
-    for part in [id, still["explanation"]["summary"].as_str().unwrap(), "held against", "frame ", ".jpg", "RTCP"] {
+    for part in [id, still["explanation"]["summary"].as_str().unwrap(), "held against", "frame ", ".jpg", ", by "] {
         assert!(why.contains(part), "{part}: {why}");
     }
     let model = still["explanation"]["model"].as_str().unwrap();

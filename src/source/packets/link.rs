@@ -8,8 +8,6 @@ use crate::frame::Frame;
 pub struct FrameTime {
     /// The unbroken connection it belongs to.
     pub run: RunId,
-    /// On the run's own clock, nanoseconds.
-    pub pts_ns: i64,
     /// On the camera's timeline.
     pub at: MediaTime,
     /// When it was taken.
@@ -22,15 +20,15 @@ impl FrameTime {
     /// When a decoded frame was.
     #[must_use]
     pub fn of(frame: &Frame) -> Self {
-        let Frame { run, pts_ns, at, capture, by_arrival, .. } = frame;
-        Self { run: *run, pts_ns: *pts_ns, at: *at, capture: *capture, by_arrival: *by_arrival }
+        let Frame { run, at, capture, by_arrival, .. } = frame;
+        Self { run: *run, at: *at, capture: *capture, by_arrival: *by_arrival }
     }
 }
 
 /// Whose packets are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
-    /// Those of the analysed stream itself: the clock is the same.
+    /// Those of the analysed stream itself: the clock is the camera's timeline.
     Same,
     /// Those of another stream of the same camera. Both streams' sender reports tell the camera's own clock (RFC
     /// 3550 §6.4.1); without them arrival times are compared, which is as exact as the network is even.
@@ -64,7 +62,7 @@ impl Link {
     pub(super) fn target(self, at: &FrameTime, clock: &StreamClock) -> Option<Target> {
         let utc = |time: Timestamp, offset_ns: i64| time.0.checked_sub(offset_ns);
         match self {
-            Self::Same => Some(Target { run: at.run, pts_ns: at.pts_ns }),
+            Self::Same => Some(Target { run: at.run, pts_ns: at.at.0 }),
             Self::Live => {
                 let reported = clock.reported_ns.filter(|_| at.capture.source == TimeSource::SenderReport);
                 let pts_ns = match reported {
@@ -87,7 +85,6 @@ mod tests {
         let capture = |source| CaptureTime { utc: Timestamp(5_000), source, error_ns: None };
         let frame = |source| FrameTime {
             run: RunId(3),
-            pts_ns: 77,
             at: MediaTime(40),
             capture: capture(source),
             by_arrival: Timestamp(5_300),
@@ -95,7 +92,7 @@ mod tests {
         let clock =
             StreamClock { run: RunId(9), first_ns: Some(1_000), reported_ns: Some(4_000), arrival_ns: Some(4_200) };
         let pts = |link: Link, source, clock: &StreamClock| link.target(&frame(source), clock).map(|t| t.pts_ns);
-        assert_eq!(pts(Link::Same, TimeSource::Arrival, &clock), Some(77));
+        assert_eq!(pts(Link::Same, TimeSource::Arrival, &clock), Some(40));
         assert_eq!(pts(Link::Live, TimeSource::SenderReport, &clock), Some(1_000));
         assert_eq!(pts(Link::Live, TimeSource::Arrival, &clock), Some(1_100));
         let silent = StreamClock { reported_ns: None, ..clock };

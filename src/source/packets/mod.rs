@@ -108,8 +108,11 @@ pub struct Arriving<'a> {
     pub run: RunId,
     /// Its number in the run, with which [`PacketRing::shown`] names it again.
     pub unit: u64,
-    /// When it is shown, nanoseconds on the run's clock.
+    /// Its time on the run's clock, nanoseconds.
     pub pts_ns: i64,
+    /// When it is shown, nanoseconds on the packets' clock: the camera's timeline where the stream is analysed, else
+    /// the run's own.
+    pub shown_ns: i64,
     /// Whether that is final; otherwise [`PacketRing::shown`] says it.
     pub settled: bool,
     /// Its clocks.
@@ -173,8 +176,8 @@ impl PacketRing {
         if !begun && !head.entry {
             return; // a stretch begins with an entry point
         }
-        let packet = Packet::new(arriving.buffer, arriving.pts_ns, &head);
-        state = self.make_room(state, packet.held_bytes(), arriving.pts_ns);
+        let packet = Packet::new(arriving.buffer, arriving.shown_ns, &head);
+        state = self.make_room(state, packet.held_bytes(), arriving.shown_ns);
         if state.kept.is_empty() && !head.entry {
             return; // its group had to go
         }
