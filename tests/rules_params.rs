@@ -182,7 +182,8 @@ fn the_documents_name_every_parameter_with_its_default() {
                     let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
                     format!("`[{}]`", items.join(", "))
                 }
-                number => format!("`{}`", number.as_f64().unwrap()),
+                Value::Number(number) => format!("`{}`", number.as_f64().unwrap()),
+                other => format!("`{other}`"),
             };
             assert!(row.contains(&default), "{path}: the row of `{name}` lacks {default}: {row}");
         }

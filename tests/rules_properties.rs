@@ -14,11 +14,21 @@ use rules_support::*;
 use serde_json::{Value, json};
 use vantage::base::{MediaTime, TrackId};
 use vantage::rule::{Draft, FrameView, RuleSet, Scene, SceneNames, TABLE, find};
-use vantage::scene::{Labels, Phase, Track};
+use vantage::scene::{Ground, Labels, NormPoint, Phase, Track};
+
+/// Records that come by the clock, whatever happens.
+const COUNTS: [&str; 5] = ["line_count", "speed_count", "turning_count", "traffic_state", "queue_state"];
+
+/// The scene of all rule tests, with 0.1 picture heights being 5 m everywhere.
+fn scene() -> Scene {
+    let matrix = [[100.0, 0.0, 0.0], [0.0, -50.0, 0.0], [0.0, 0.0, 1.0]];
+    let ground = Ground::from_matrix(matrix, 0.1, NormPoint::new(0.5, 1.0)).unwrap();
+    Scene { ground: Some(ground), ..rules_support::scene() }
+}
 
 /// One rule of each kind, quick to fire.
 fn all_rules() -> RuleSet {
-    let params: [(&str, Value); 4] = [
+    let params: [(&str, Value); 9] = [
         ("line_crossing", json!({ "line": "gate", "interval": "7s" })),
         (
             "zone_dwell",
@@ -26,6 +36,21 @@ fn all_rules() -> RuleSet {
         ),
         ("stopped_vehicle", json!({ "lane": "east", "stopped_for": "3s", "update_every": "4s" })),
         ("wrong_way", json!({ "lane": "east" })),
+        ("speeding", json!({ "lane": "east", "limit_kmh": 5.0, "window": "1s", "held_for": "0s", "interval": "7s" })),
+        (
+            "turning_movement",
+            json!({ "entries": ["gate"], "exits": ["gate:backward"], "report": ["movement", "count"], "interval": "7s" }),
+        ),
+        ("illegal_parking", json!({ "zone": "box", "parked_for": "2s", "update_every": "3s", "found_again": "3s" })),
+        (
+            "congestion",
+            json!({ "lane": "east", "slow_below": 60.0, "sustained": "2s", "vehicles_min": 1, "update_every": "2s" }),
+        ),
+        (
+            "queue_length",
+            json!({ "lane": "east", "stop_line": "gate", "queue_speed": 30.0, "max_gap": 100.0, "threshold": 1.0,
+                    "sustained": "0s", "update_every": "2s" }),
+        ),
     ];
     assert_eq!(params.len(), TABLE.len(), "a rule is missing here");
     let names = SceneNames::from(&scene());
@@ -200,8 +225,14 @@ proptest! {
         let steps = (0..steps).map(|n| Step::Frame(f64::from(n) / 7.0, Vec::new())).collect();
         let mut rules = all_rules();
         for draft in play_at(0, &mut rules, &scene(), &with_end(steps)) {
-            prop_assert_eq!(draft.kind, "line_count");
-            prop_assert_eq!(&draft.measured["counts"], &json!({ "forward": {}, "backward": {} }));
+            prop_assert!(COUNTS.contains(&draft.kind), "{:?}", draft);
+            match draft.kind {
+                "line_count" => prop_assert_eq!(&draft.measured["counts"], &json!({ "forward": {}, "backward": {} })),
+                "speed_count" => prop_assert_eq!(&draft.measured["speeds"], &json!({})),
+                "turning_count" => prop_assert_eq!(&draft.measured["counts"], &json!({})),
+                "traffic_state" => prop_assert_eq!(&draft.measured["vehicles_mean"], &json!(0.0)),
+                _ => prop_assert_eq!(&draft.measured["queue_vehicles"], &json!(0)),
+            }
         }
         prop_assert_eq!(rules.held(), 0);
     }
@@ -217,7 +248,7 @@ proptest! {
             aspect: 2.0,
         };
         let drafts = play_at(0, &mut all_rules(), &nothing_drawn, &with_end(steps));
-        prop_assert!(drafts.iter().all(|draft| draft.kind == "line_count"));
+        prop_assert!(drafts.iter().all(|draft| COUNTS.contains(&draft.kind)));
     }
 
     #[test]
@@ -307,18 +338,22 @@ fn state_is_bounded_even_when_the_tracker_never_ends_a_track() {
             scene: &scene,
         }) {
             match draft.phase {
-                Phase::Start => assert!(started.insert((rule, draft.track))),
-                Phase::End => assert!(ended.insert((rule, draft.track))),
+                Phase::Start => assert!(started.insert((rule, draft.track, draft.ordinal))),
+                Phase::End => assert!(ended.insert((rule, draft.track, draft.ordinal))),
                 _ => {}
             }
         }
-        assert!(rules.held() <= 4 * 1024);
+        assert!(rules.held() <= TABLE.len() * 1024);
     }
-    assert_eq!(rules.held(), 4 * 1024);
+    assert_eq!(rules.held(), TABLE.len() * 1024);
     assert!(started.len() > 3000 && ended.len() > started.len() / 2, "{} {}", started.len(), ended.len());
     for id in 1..=4000 {
         rules.forget(TrackId(id), MediaTime::from_seconds(500.0));
     }
+    // Those that stood are waited for, a few of them and for a while.
+    assert!(rules.held() <= 64, "{}", rules.held());
+    let later = MediaTime::from_seconds(600.0);
+    rules.observe(&FrameView { at: later, capture: capture(later), tracks: &[], scene: &scene });
     assert_eq!(rules.held(), 0);
 }
 
@@ -334,6 +369,6 @@ fn random_worlds_make_every_rule_fire() {
         }
     }
     for kind in TABLE {
-        assert!(fired.get(kind.name).is_some_and(|times| *times >= 100), "{fired:?}");
+        assert!(fired.get(kind.name).is_some_and(|times| *times >= 50), "{fired:?}");
     }
 }

@@ -43,6 +43,8 @@ pub(super) enum EndReason {
     Left,
     /// The vehicle moved on.
     Moved,
+    /// The condition is over: slower, freer, shorter.
+    Cleared,
     /// The tracker ended the track.
     TrackEnded,
     /// Frames were missing.
@@ -58,6 +60,7 @@ impl EndReason {
         match self {
             Self::Left => "left",
             Self::Moved => "moved",
+            Self::Cleared => "cleared",
             Self::TrackEnded => "track_ended",
             Self::Gap => "gap",
             Self::StreamEnded => "stream_ended",

@@ -18,19 +18,34 @@
 //! - A gap ends whatever is open and makes nothing: no crossing, no dwell, no stop.
 //! - State is per track, of bounded size, and goes with [`Rule::forget`].
 
+mod area;
+mod congestion;
 mod draft;
+mod gate;
 mod held;
+mod illegal_parking;
+mod interval;
 mod line_count;
 mod line_crossing;
 mod margin;
 mod names;
+mod occupancy;
+mod pace;
 mod params;
 mod plane;
+mod quantiles;
+mod queue;
+mod queue_length;
 mod scene;
 mod set;
 mod smooth;
+mod speed;
+mod speeding;
+mod stand;
 mod stopped_vehicle;
 mod table;
+mod turning_movement;
+mod wire;
 mod wrong_way;
 mod zone_dwell;
 

@@ -69,6 +69,9 @@ pub(super) const VEHICLES: &[&str] = &[
     "vehicle",
 ];
 
+/// Class names that models use for people on foot, in lower case.
+pub(super) const PEOPLE: &[&str] = &["pedestrian", "people", "person"];
+
 /// Defines a rule's parameters: `field: type = default`, after those that all rules share.
 macro_rules! params {
     (
@@ -223,6 +226,30 @@ impl<'a> Check<'a> {
     pub(super) fn at_least(&mut self, param: &str, span: Span, least: Span) {
         if span < least {
             self.fail(param, format!("{span} is too short: at least {least}"), None);
+        }
+    }
+
+    pub(super) fn at_most(&mut self, param: &str, span: Span, most: Span) {
+        if span > most {
+            self.fail(param, format!("{span} is too long: at most {most}"), None);
+        }
+    }
+
+    /// The rule measures in metres, so the camera must be calibrated.
+    pub(super) fn calibrated(&mut self, rule: &str) {
+        if !self.names.calibrated {
+            let help = "add `calibration:` with four places or more on the road to the camera";
+            let message = format!("{rule} measures in metres, and this camera has no calibration");
+            self.errors.push(error("", message, Some(help.to_owned())));
+        }
+    }
+
+    /// Names of classes in a parameter other than `classes`.
+    pub(super) fn class_names<'n>(&mut self, param: &str, names: impl Iterator<Item = &'n String>) {
+        let Some(labels) = self.names.labels.as_ref().filter(|labels| !labels.is_empty()) else { return };
+        for name in names.filter(|name| labels.find(name).is_none()) {
+            let help = help_with(name, labels.names().iter().map(String::as_str), "the model names no class");
+            self.errors.push(error(param, format!("the model has no class `{name}`"), Some(help)));
         }
     }
 

@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::params::ParamError;
 use super::scene::SceneNames;
-use super::{Rule, line_crossing, stopped_vehicle, wrong_way, zone_dwell};
+use super::{
+    Rule, congestion, illegal_parking, line_crossing, queue_length, speeding, stopped_vehicle, turning_movement,
+    wrong_way, zone_dwell,
+};
 
 /// A rule ready to run, and its parameters with every default written out.
 pub struct Compiled {
@@ -29,7 +32,17 @@ pub struct Kind {
 }
 
 /// Every kind of rule, by name.
-pub const TABLE: &[Kind] = &[line_crossing::KIND, stopped_vehicle::KIND, wrong_way::KIND, zone_dwell::KIND];
+pub const TABLE: &[Kind] = &[
+    congestion::KIND,
+    illegal_parking::KIND,
+    line_crossing::KIND,
+    queue_length::KIND,
+    speeding::KIND,
+    stopped_vehicle::KIND,
+    turning_movement::KIND,
+    wrong_way::KIND,
+    zone_dwell::KIND,
+];
 
 /// The kind of that name.
 #[must_use]

@@ -68,10 +68,52 @@ fn the_stopped_lorry_is_found() {
 #[test]
 fn nothing_happens_on_an_empty_road() {
     let events = replayed("empty-road");
-    assert!(events.iter().all(|event| event["kind"] == "line_count"), "{events:?}");
-    assert!(!events.is_empty(), "the count of the whole clip");
+    assert!(!events.is_empty(), "the records of the whole clip");
     for event in &events {
-        let counts = &event["explanation"]["measured"]["counts"];
-        assert_eq!(counts, &serde_json::json!({"forward": {}, "backward": {}}));
+        let measured = &event["explanation"]["measured"];
+        assert!(measured["observed_seconds"].as_f64().unwrap() > 0.0, "{event}");
+        match event["kind"].as_str().unwrap() {
+            "line_count" => assert_eq!(measured["counts"], serde_json::json!({"forward": {}, "backward": {}})),
+            "speed_count" => assert_eq!(measured["speeds"], serde_json::json!({})),
+            "traffic_state" => assert_eq!(measured["vehicles_mean"], 0.0),
+            "queue_state" => assert_eq!(measured["max_metres"], 0.0),
+            _ => panic!("{event}"),
+        }
     }
+}
+
+#[test]
+fn the_parked_car_is_found_once() {
+    let (onset, end) = truth("illegal-parking");
+    let found = starts(&replayed("illegal-parking"), "illegal_parking");
+    assert!(matches!(found[..], [frame] if (onset..=end).contains(&frame)), "{found:?}, true from {onset}");
+}
+
+#[test]
+fn the_growing_queue_is_found_once() {
+    let (onset, _) = truth("congestion");
+    let events = replayed("congestion");
+    let congested = starts(&events, "congestion");
+    let queued = starts(&events, "queue_length");
+    // The queue is 30 m long at the onset; congestion is a mean over 15 s of it.
+    assert!(
+        matches!(congested[..], [frame] if frame + 50 >= onset && frame <= onset + 250),
+        "{congested:?}, true from {onset}"
+    );
+    assert!(!queued.is_empty() && queued.iter().all(|frame| *frame + 20 >= onset), "{queued:?}, true from {onset}");
+}
+
+/// Movements as the real detector and tracker see them: most of those in truth, none that is not there at all.
+#[test]
+fn the_junctions_movements_are_counted() {
+    let text = std::fs::read_to_string(root().join("test-media/junction/truth.json")).unwrap();
+    let truth: Value = serde_json::from_str(&text).unwrap();
+    let total = |classes: &Value| classes.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let true_total: u64 = truth["counts"]["turning"].as_object().unwrap().values().map(total).sum();
+    let events = replayed("junction");
+    let counts = events.iter().filter(|event| event["kind"] == "turning_count");
+    let counts: Vec<&Value> = counts.map(|event| &event["explanation"]["measured"]["counts"]).collect();
+    let found: u64 = counts.iter().flat_map(|counts| counts.as_object().unwrap().values()).map(total).sum();
+    eprintln!("{found} of {true_total} movements found");
+    assert!(found * 10 >= true_total * 7 && found <= true_total + 2, "{found} of {true_total}");
 }
