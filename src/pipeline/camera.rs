@@ -301,19 +301,25 @@ impl Sampler {
 }
 
 pub(super) fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
-    let (zones, lines, lanes) = (plan.zones.clone(), plan.lines.clone(), plan.lanes.clone());
-    let (ground, labels) = (plan.ground.clone(), labels.clone());
-    Box::new(move |aspect| Scene {
-        tripwires: lines.iter().map(|l| (l.id.clone(), l.segment)).collect(),
-        zones: zones.iter().map(|z| (z.id.clone(), z.polygon.clone())).collect(),
-        lanes: lanes
+    let (plan, labels) = (plan.clone(), labels.clone());
+    Box::new(move |aspect| scene(&plan, &labels, aspect))
+}
+
+/// The drawn scene of a camera on a picture `aspect` times as wide as high.
+#[must_use]
+pub fn scene(plan: &CameraPlan, labels: &Labels, aspect: f32) -> Scene {
+    Scene {
+        tripwires: plan.lines.iter().map(|l| (l.id.clone(), l.segment)).collect(),
+        zones: plan.zones.iter().map(|z| (z.id.clone(), z.polygon.clone())).collect(),
+        lanes: plan
+            .lanes
             .iter()
             .filter_map(|l| Some((l.id.clone(), SceneLane::new(l.polygon.clone(), &l.direction, aspect)?)))
             .collect::<BTreeMap<_, _>>(),
-        ground: ground.clone(),
+        ground: plan.ground.clone(),
         labels: labels.clone(),
         aspect,
-    })
+    }
 }
 
 /// Whether a camera's rules fit a model's class names.
@@ -321,12 +327,16 @@ pub(super) fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder 
 /// # Errors
 /// The first rule that does not.
 pub fn rules_fit(plan: &CameraPlan, labels: &Labels) -> Result<()> {
-    let scene = scene_builder(plan, labels)(16.0 / 9.0);
-    rules(plan, &scene).map(drop).map_err(|error| error.context(format!("camera {}", plan.id)))
+    rules(plan, &scene(plan, labels, 16.0 / 9.0))
+        .map(drop)
+        .map_err(|error| error.context(format!("camera {}", plan.id)))
 }
 
 /// Builds the rules against the scene and the model's real class names.
-pub(super) fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
+///
+/// # Errors
+/// The first rule that does not fit them.
+pub fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
     let names = SceneNames::from(scene);
     let mut rules = Vec::new();
     for rule in &plan.rules {
