@@ -327,7 +327,7 @@ proptest! {
                     cut = Some(begun);
                 }
                 ring.observed(&at(0, shown * STEP));
-                if let Some(cut) = cut.as_mut().filter(|_| end.is_none() && shown as usize % read_every == 0) {
+                if let Some(cut) = cut.as_mut().filter(|_| end.is_none() && (shown as usize).is_multiple_of(read_every)) {
                     let (times, ended) = drain(cut);
                     got.extend(times);
                     end = ended;

@@ -96,7 +96,7 @@ fn labels_fit(plan: &Plan, tracks: &[CameraTracks]) -> Result<()> {
         let entry = plan.camera(camera).and_then(|c| Some((c.model.as_str(), plan.models.get(&c.model)?)));
         let Some((name, entry)) = entry else { continue };
         let Ok(model) = Model::open(&entry.path, &model_options(entry)) else { continue };
-        for session in sessions.iter().filter(|session| session.header.labels != model.labels.names()) {
+        if let Some(session) = sessions.iter().find(|session| session.header.labels != model.labels.names()) {
             let file = session.files.first().map_or_else(String::new, |(_, path)| path.display().to_string());
             let what = format!("{file}: these tracks have other classes than model {name} of camera {camera}");
             let (theirs, ours) = (session.header.labels.join(", "), model.labels.names().join(", "));

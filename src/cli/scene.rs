@@ -12,7 +12,7 @@ use super::backtest::TrackArguments;
 use super::plan;
 use super::terminal::{say, say_json};
 use crate::base::time::SystemClock;
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Clock, Error, ErrorKind, Result};
 use crate::config::{Address, CameraPlan, Plan};
 use crate::frame::canvas::Canvas;
 use crate::learn::{LearnedLane, Learner, Limits};
@@ -232,7 +232,7 @@ fn draw(plan: &CameraPlan, lanes: &[LearnedLane], path: &Path) -> Result<()> {
     if let Address::Network { .. } = &plan.analysis {
         tracing::info!(camera = %plan.id, "a picture is fetched from the camera");
     }
-    let snapshot = peek(plan, WIDTH, Arc::new(SystemClock))?;
+    let snapshot = peek(plan, WIDTH, &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
     let mut canvas = Canvas::from(&snapshot);
     for lane in lanes {
         canvas.shade(lane.polygon.corners(), PROPOSED, 60);

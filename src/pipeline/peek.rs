@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 ///
 /// # Errors
 /// Why none came.
-pub fn peek(plan: &CameraPlan, width: usize, clock: Arc<dyn Clock>) -> Result<Snapshot> {
+pub fn peek(plan: &CameraPlan, width: usize, clock: &Arc<dyn Clock>) -> Result<Snapshot> {
     source::init()?;
     let taken: Arc<Mutex<Option<Result<Snapshot>>>> = Arc::default();
     let (account, status) = (Arc::new(Account::default()), Arc::new(StatusCell::default()));
@@ -40,7 +40,7 @@ pub fn peek(plan: &CameraPlan, width: usize, clock: Arc<dyn Clock>) -> Result<Sn
         packets: None,
         decode: true,
         interrupted: Arc::new(|| {}),
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(clock),
         knocker: Arc::new(Knocker::default()),
     })?;
     let has_one = || taken.lock().unwrap_or_else(PoisonError::into_inner).is_some();

@@ -132,6 +132,9 @@ fn refuse_overlap(camera: &CameraId, sessions: &[Session]) -> Result<()> {
     Ok(())
 }
 
+/// What became of one camera under one plan.
+type Ran = (usize, CameraId, Result<(Vec<Event>, Read)>);
+
 /// Runs the rules of each plan over the tracks, on all processors. `period` bounds the capture times.
 ///
 /// # Errors
@@ -139,7 +142,7 @@ fn refuse_overlap(camera: &CameraId, sessions: &[Session]) -> Result<()> {
 pub fn rerun(plans: &[&Plan], tracks: &[CameraTracks], period: Period) -> Result<Vec<Rerun>> {
     let jobs: Vec<(usize, &CameraTracks)> =
         (0..plans.len()).flat_map(|plan| tracks.iter().map(move |tracks| (plan, tracks))).collect();
-    let done: Mutex<Vec<(usize, CameraId, Result<(Vec<Event>, Read)>)>> = Mutex::default();
+    let done: Mutex<Vec<Ran>> = Mutex::default();
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some((index, tracks)) = jobs.get(next.fetch_add(1, Relaxed)) {

@@ -73,18 +73,14 @@ pub(super) fn request(
     let answered = redact_url(&answer.get_uri().to_string());
     let shown = if answered == shown { shown } else { format!("{shown} ({answered})") };
     match status {
-        StatusCode::OK => {
-            if !(std::env::var("PULL_MUTANT").as_deref() == Ok("3")) {
-                part.reset()?
-            }
-        }
+        StatusCode::OK => part.reset()?,
         StatusCode::PARTIAL_CONTENT if part.len() > 0 => {
             let range = answer.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
             let (start, whole) = range.and_then(content_range).unwrap_or_default();
             if whole.is_some_and(|whole| whole != entry.bytes) {
                 return Err(other_size(&shown, whole.unwrap_or_default(), entry).into());
             }
-            if start != part.len() && !(std::env::var("PULL_MUTANT").as_deref() == Ok("4")) {
+            if start != part.len() {
                 let error = format!("{shown}: byte {} was asked for, the answer begins at {start}", part.len());
                 part.reset()?;
                 return Err(Failure::StartOver(Error::new(ErrorKind::Corrupt, error)));
@@ -98,9 +94,7 @@ pub(super) fn request(
         _ => return Err(refused(status, &shown)),
     }
     let stated = answer.body().content_length().map(|length| part.len() + length);
-    if let Some(size) =
-        stated.filter(|size| *size != entry.bytes && !(std::env::var("PULL_MUTANT").as_deref() == Ok("5")))
-    {
+    if let Some(size) = stated.filter(|size| *size != entry.bytes) {
         return Err(other_size(&shown, size, entry).into());
     }
     read_body(answer.body_mut(), &shown, entry, part, progress)
@@ -168,6 +162,7 @@ fn refused(status: StatusCode, shown: &str) -> Failure {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // as it comes from `map_err`
 fn classify(error: ureq::Error, shown: &str) -> Failure {
     let told = |kind| Error::new(kind, format!("{shown}: {error}"));
     match &error {

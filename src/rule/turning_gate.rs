@@ -65,6 +65,7 @@ impl fmt::Display for Gate {
 
 /// Which way a movement turns, seen from above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names)] // it is called a U-turn
 pub(super) enum Turn {
     Straight,
     Left,

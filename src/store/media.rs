@@ -272,6 +272,7 @@ pub struct Draft {
 impl Draft {
     /// Where to write.
     #[must_use]
+    #[allow(clippy::misnamed_getters)] // where it is now, not where it will be
     pub fn path(&self) -> &Path {
         &self.temporary
     }

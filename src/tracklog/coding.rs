@@ -76,7 +76,7 @@ impl Gain {
             return 0;
         }
         let proportion = i128::from(self.both) * (1 << FRACTION) / i128::from(self.squares);
-        (proportion * i128::from(surprise) >> FRACTION).clamp(-(1 << 24), 1 << 24) as i64
+        ((proportion * i128::from(surprise)) >> FRACTION).clamp(-(1 << 24), 1 << 24) as i64
     }
 
     fn learn(&mut self, surprise: i64, change: i64) {
@@ -355,6 +355,7 @@ impl Course {
     }
 
     /// The next row of a known track. `shared` is what tracks to come inherit.
+    #[allow(clippy::needless_pass_by_value, clippy::needless_range_loop)]
     fn go_on<C: Coder>(
         &mut self,
         coder: &mut C,

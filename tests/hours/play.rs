@@ -79,7 +79,8 @@ pub fn play(
         let tracks = tracker.observe(at, &found).to_vec();
         watch(frame, &seen, &found, &tracks);
         let capture = CaptureTime { utc: Timestamp(at.0), source: TimeSource::Epoch, error_ns: None };
-        let mut drafts = rules.observe(&FrameView { at, capture, tracks: &tracks, scene: &scene, signals: &[], glance: None });
+        let mut drafts =
+            rules.observe(&FrameView { at, capture, tracks: &tracks, scene: &scene, signals: &[], glance: None });
         for id in tracker.ended().collect::<Vec<_>>() {
             drafts.extend(rules.forget(id, at));
         }

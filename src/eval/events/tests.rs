@@ -165,7 +165,10 @@ fn which_events_are_alarms() {
     assert_eq!(told(&options(&[("other", "x")], &[])), [Was::Hit, Was::Repeat], "a kind can be mapped as well");
 }
 
-fn happenings() -> impl Strategy<Value = (Vec<(u8, f64, f64)>, Vec<(u8, f64)>)> {
+/// Incidents as (kind, onset, length), alarms as (kind, time); seconds.
+type Happenings = (Vec<(u8, f64, f64)>, Vec<(u8, f64)>);
+
+fn happenings() -> impl Strategy<Value = Happenings> {
     let incident = (0_u8..3, 0.0_f64..900.0, 0.0_f64..100.0);
     (proptest::collection::vec(incident, 0..8), proptest::collection::vec((0_u8..3, 0.0_f64..1000.0), 0..12))
 }

@@ -187,7 +187,7 @@ impl Growing {
                 tracing::debug!(%camera, clip = name, packets = self.packets, reason, "clip written");
             }
             _ => {
-                tracing::warn!(%camera, clip = name, packets = self.packets, reason, "the clip is shorter than wanted")
+                tracing::warn!(%camera, clip = name, packets = self.packets, reason, "the clip is shorter than wanted");
             }
         }
     }

@@ -167,6 +167,7 @@ impl Stills {
     /// When the thread cannot be made.
     pub fn start(media: Media, when_full: WhenFull) -> Result<Self> {
         // Bounded by bytes below.
+        #[allow(clippy::disallowed_methods)]
         let (queue, stills) = unbounded();
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let thread = std::thread::Builder::new()

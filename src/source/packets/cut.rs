@@ -142,7 +142,7 @@ impl Cut {
         }
         let at_end = !satisfied && next >= state.first + state.kept.len() as u64;
         let broke = state.stretches.ending(self.cutting.stretch);
-        let foreign = state.kept.iter().nth(usize::try_from(next.saturating_sub(state.first)).unwrap_or(usize::MAX));
+        let foreign = state.kept.get(usize::try_from(next.saturating_sub(state.first)).unwrap_or(usize::MAX));
         let over = at_end || foreign.is_some_and(|kept| kept.stretch != self.cutting.stretch);
         read.end = match broke {
             _ if lost => Some(self.when_lost(until_ns)),
