@@ -1,6 +1,6 @@
 //! Takes a [`Glance`] of a picture: box averages of its planes, turned upright.
 //!
-//! Reads all columns of at most [`ROWS_PER_CELL`] rows of each cell, so that the cost of a large picture stays near
+//! Reads all columns of at most `ROWS_PER_CELL` rows of each cell, so that the cost of a large picture stays near
 //! that of a small one; pictures are compared with pictures of the same size, whose samples are the same ones.
 
 use super::colour::Range;

@@ -2,7 +2,7 @@
 //!
 //! Event ids hang on the plan, so they do not tell which happenings of two plans are the same one. Those of
 //! one camera, rule, kind and track are held against each other in order of time: first those that begin in the
-//! same instant, then those that overlap or begin within [`NEAR`] of each other.
+//! same instant, then those that overlap or begin within `NEAR` of each other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -9,7 +9,7 @@
 //!   and a torn end of a file is found and said.
 //! - Live, storing never waits: when the disk cannot keep up, blocks are given up and counted, and the file says
 //!   where.
-//! - Memory is bounded: a block per camera and [`log::QUEUE`] blocks in all.
+//! - Memory is bounded: a block per camera and `log::QUEUE` blocks in all.
 
 mod bits;
 mod block;

@@ -1,7 +1,7 @@
 //! Evidence of an event: a clip cut from the compressed stream, and stills.
 //!
 //! [`Recorder`] sits in a camera's tail: it decides which events get a clip, names it in the event, and says how far
-//! it goes. [`Clips`] is the thread that writes the files while the packets come. [`still`] composes the pictures.
+//! it goes. [`Clips`] is the thread that writes the files while the packets come. `still` composes the pictures.
 //! An event never waits for any of it: its record names a file that is still being written, and a file that has to
 //! be given up is counted with its reason ([`ClipCounts`]).
 
