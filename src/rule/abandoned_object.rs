@@ -114,7 +114,7 @@ impl AbandonedObject {
     fn cover(&mut self, track: &Track, scene: &Scene, dt_s: f32) {
         let name = scene.labels.name(track.class);
         let vehicle = VEHICLES.iter().any(|vehicle| vehicle.eq_ignore_ascii_case(&name));
-        let slow = (track.velocity.x * scene.aspect).hypot(track.velocity.y) < STANDS;
+        let slow = libm::hypotf(track.velocity.x * scene.aspect, track.velocity.y) < STANDS;
         self.background.cover(&grown(&track.bbox), vehicle && slow, dt_s);
     }
 

@@ -105,7 +105,7 @@ fn left_for(late: &Trace, early: &Trace, within: Duration) -> Option<Crossed> {
             let pet = now.at.since(then.at).as_secs_f64().midpoint(now.at.since(left).as_secs_f64());
             let metres = common_unit(now, then)?;
             let cosine = now.velocity.unit()?.dot(then.velocity.unit()?).clamp(-1.0, 1.0);
-            let degrees = cosine.acos().to_degrees();
+            let degrees = libm::acos(cosine).to_degrees();
             let sure = |body: &Body| (body.velocity.length() - 2.0 * body.velocity_error) * metres;
             let short = pet <= within.as_secs_f64() && CROSSING.contains(&degrees);
             return short.then_some(Crossed {

@@ -261,7 +261,7 @@ impl Window {
         // How far a picture height reaches to the side on the picture.
         let [[across_x, _], [across_y, _]] = middle.slope;
         let across = (across_x * across_x + across_y * across_y).sqrt();
-        middle.box_width * across / 2.0 * cross.atan2(dot).abs() / seconds
+        middle.box_width * across / 2.0 * libm::atan2(cross, dot).abs() / seconds
     }
 
     /// What residuals that follow each other do to the variance of a slope.

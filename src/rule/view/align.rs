@@ -31,7 +31,7 @@ impl Shift {
 
     /// Its length in shares of the picture.
     pub(in crate::rule) fn length(&self) -> f32 {
-        self.x.hypot(self.y)
+        libm::hypotf(self.x, self.y)
     }
 }
 

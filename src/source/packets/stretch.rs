@@ -60,15 +60,19 @@ impl Stretches {
 
     /// The stretch of the next access unit.
     pub(super) fn place(&mut self, run: RunId, pts_ns: i64, head: &Head) -> u32 {
+        let ahead = self.latest_ns.map_or(0, |latest| pts_ns - latest);
         let broken = self.is_broken(run, pts_ns, head);
+        if ahead > 0 {
+            self.usual_ns = match (self.usual_ns, broken) {
+                (0, _) => ahead,
+                (usual, None) => usual + (ahead - usual) / 8,
+                // One pause is no rhythm, or the next fall of the clock would look small; several are.
+                (usual, Some(_)) => ahead.min(usual * 2),
+            };
+        }
         if broken.is_none()
             && let Some(stretch) = self.all.back_mut()
         {
-            // A pause is no usual interval, and would make the next fall of the clock look small.
-            let ahead = self.latest_ns.map_or(0, |latest| pts_ns - latest);
-            if ahead > 0 {
-                self.usual_ns = if self.usual_ns == 0 { ahead } else { self.usual_ns + (ahead - self.usual_ns) / 8 };
-            }
             self.latest_ns = self.latest_ns.max(Some(pts_ns));
             if stretch.format.sets.is_empty() {
                 stretch.format.sets.clone_from(&head.sets);
