@@ -41,7 +41,6 @@ fn the_exposition_is_well_formed_and_complete() {
     assert_eq!(page.sum("vantage_clips_swept_total", &[]), 4.0);
     assert_eq!(page.sum("vantage_media_bytes", &[("camera", "gate-north")]), 3e6);
     assert_eq!(page.sum("vantage_recording_state", &[("camera", "gate-south")]), 1.0);
-    assert_eq!(page.sum("vantage_recording_state", &[("camera", "gate-north")]), 0.0);
     assert_eq!(page.sum("vantage_store_position", &[]), 120.0);
     assert_eq!(page.sum("vantage_sink_backlog", &[("sink", "authority")]), 30.0);
     assert_eq!(page.sum("vantage_sink_last_success_timestamp_seconds", &[("sink", "archive")]), 1_700_000_001.5);
