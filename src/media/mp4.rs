@@ -45,7 +45,9 @@ impl Mp4Writer {
             .field("format", "RGB")
             .field("width", size.0 as i32)
             .field("height", size.1 as i32)
-            .field("framerate", gst::Fraction::new(0, 1))
+            // The times are the pictures' own. Without a rate the parser drops durations, and with the last one's the
+            // last picture is cut off.
+            .field("framerate", gst::Fraction::new(25, 1))
             .build();
         let source = AppSrc::builder()
             .caps(&caps)
