@@ -72,7 +72,7 @@ fn truth_table() {
 fn a_missed_detection_takes_nobody_away() {
     let mut objects = people(1, 5, 0.0, 30.0);
     for (n, object) in objects.iter_mut().enumerate() {
-        object.retain(|(t, _)| ((t * 10.0) as usize + n) % 7 != 0);
+        object.retain(|(t, _)| !((t * 10.0) as usize + n).is_multiple_of(7));
     }
     assert_eq!(run(&objects), "start");
 }
