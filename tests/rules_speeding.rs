@@ -11,7 +11,7 @@ use rules_support::{Step, measured, play_at, rule_in, story, track};
 use serde_json::{Value, json};
 use vantage::base::MediaTime;
 use vantage::rule::{Draft, Scene, SceneNames, find};
-use vantage::scene::{Ground, NormPoint, Polygon, Track};
+use vantage::scene::{ControlPoint, Ground, GroundPoint, NormBox, NormPoint, Polygon, Track};
 
 /// All clips with vehicles on the move.
 const CLIPS: [&str; 8] = [
@@ -232,4 +232,67 @@ fn with_a_shaking_detector_and_the_tracker_speeds_are_within_8_percent() {
         100. * held
     );
     assert!(n > 120 && error <= 0.08 && held >= 0.90, "{n} {error} {held}");
+}
+
+/// Real footage with five surveyed points: a fit by them, and speeds as others measured them from the same boxes.
+#[test]
+fn the_surveyed_junction_is_measured() {
+    let shared = std::env::var("VANTAGE_SHARED").unwrap_or_else(|_| "../shared".to_owned());
+    let folder = std::path::Path::new(&shared).join("data/groundtruth/mot/german_junction_truck");
+    let Ok(text) = std::fs::read_to_string(folder.join("calibration_and_speed.json")) else {
+        eprintln!("skipped: {} is not there", folder.display());
+        return;
+    };
+    let survey: Value = serde_json::from_str(&text).unwrap();
+    let pair = |value: &Value| [0, 1].map(|n: usize| value[n].as_f64().unwrap());
+    let ([width, height], origin) = (pair(&survey["image_size"]), pair(&survey["origin_easting_northing"]));
+    let points: Vec<ControlPoint> = survey["control_points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| {
+            let ([x, y], [east, north]) = (pair(&point["px"]), pair(&point["easting_northing"]));
+            ControlPoint {
+                picture: NormPoint::new((x / width) as f32, (y / height) as f32),
+                metres: GroundPoint::new(east - origin[0], north - origin[1]),
+            }
+        })
+        .collect();
+    let ground = Ground::fit(&points, 0.2).unwrap();
+    eprintln!("residual {:.3} m", ground.residual_m());
+    assert!(ground.residual_m() <= 0.3);
+    for point in &points {
+        assert!(ground.metres(point.picture).unwrap().distance(point.metres) <= 0.3);
+    }
+
+    // The horizon lies within the picture: the road is below it.
+    let corners = [(0.0, 0.15), (1.0, 0.1), (1.0, 1.0), (0.0, 1.0)].map(|(x, y)| NormPoint::new(x, y));
+    let mut scene = Scene { ground: Some(ground), aspect: (width / height) as f32, ..rules_support::scene() };
+    scene.zones.insert("all".to_owned(), Polygon::new(corners.to_vec()).unwrap());
+    let boxes = std::fs::read_to_string(folder.join("gt/gt.txt")).unwrap();
+    let boxes: Vec<Vec<f64>> =
+        boxes.lines().map(|line| line.split(',').map(|field| field.parse().unwrap()).collect()).collect();
+    let tracks = survey["speeds_from_ground_truth_boxes"]["tracks"].as_object().unwrap();
+    for (id, expected) in tracks {
+        let [first, last] = pair(&expected["frames_1_based"]);
+        let frames = last - first + 1.0;
+        for (third, kmh) in expected["mean_kmh_by_third"].as_array().unwrap().iter().enumerate() {
+            let from = first + frames * third as f64 / 3.0;
+            let within = boxes.iter().filter(|row| row[1].to_string() == *id);
+            let within = within.filter(|row| row[0] >= from && row[0] < from + frames / 3.0);
+            let object = within.map(|row| {
+                let [x, y, w, h] = [row[2] / width, row[3] / height, row[4] / width, row[5] / height];
+                let mut track = track(1, rules_support::CAR, 0.0, 0.0);
+                track.bbox = NormBox { x1: x as f32, y1: y as f32, x2: (x + w) as f32, y2: (y + h) as f32 };
+                ((row[0] - 1.0) / 20.0, track)
+            });
+            let mut steps = rules_support::frames(&[object.collect()]);
+            steps.push(Step::End(100.0));
+            let params = json!({ "zone": "all", "limit_kmh": 400.0, "report": ["vehicle"], "window": "1s" });
+            let drafts = play_at(0, &mut rule_in(&scene, "speeding", &params), &scene, &steps);
+            let (found, kmh) = (drafts.first().map(|draft| measured(draft, "speed_kmh")), kmh.as_f64().unwrap());
+            eprintln!("track {id}, third {}: {found:?} km/h, {kmh} by others", third + 1);
+            assert!(found.is_some_and(|found| (found / kmh - 1.0).abs() <= 0.2), "{id} {third}: {found:?} {kmh}");
+        }
+    }
 }

@@ -238,7 +238,7 @@ fn with_boxes_the_junctions_movements_differ_by_little() {
         found.map(|draft| draft.measured["turn"].clone()).unwrap_or_default()
     };
     assert_eq!(turn("west-in>north-out"), json!("left"));
-    assert_eq!(turn("west-in>south-out"), json!("right"));
+    assert_eq!(turn("south-in>east-out"), json!("right"));
     assert_eq!(turn("west-in>east-out"), json!("straight"));
 }
 
