@@ -25,3 +25,4 @@ mod live;
 mod program;
 mod replay;
 mod shared_footage;
+mod speeds;
