@@ -117,7 +117,9 @@ def text(name, t):
     what, rules = RULES[name]
     zone = t["zones"][0]["id"] if t["zones"] else ""
     lines = "".join(f"      - id: {q['id']}-crossed\n        type: line_crossing\n        line: {q['id']}\n" for q in t["lines"])
-    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
+    # The westbound queue waits for a light that its lane's near end is before.
+    stopped = STOPPED + ("        signal_line: westbound-near-end\n        max_red: 60s\n" if name == "stopped-lorry-queue" else "")
+    rules = rules.format(lines=lines, stopped=stopped, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
                          speeding=SPEEDING, congestion=CONGESTION, queue=QUEUE, pedestrian=PEDESTRIAN, conflicts=CONFLICTS,
                          crossing=CROSSING, unfit=UNFIT)
     if "camera_unfit" not in rules:

@@ -28,4 +28,5 @@ mod live;
 mod program;
 mod replay;
 mod shared_footage;
+mod speeds;
 mod stored_tracks;
