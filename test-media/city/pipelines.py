@@ -51,7 +51,8 @@ CONGESTION = """      - id: congestion-westbound
 QUEUE = """      - id: queue-westbound
         type: queue_length
         lane: westbound
-        stop_line: westbound-near-end   # where the lane leaves the picture: the true stop line is 5.5 m farther
+        stop_line: westbound-near-end   # where the lane leaves the picture
+        hidden: 5.5                     # metres from there to the true stop line
         threshold: 30                   # metres
         interval: 10s
 """
