@@ -59,12 +59,7 @@ const CASES: [Case; 8] = [
         event: ("slow_queue", "congestion"),
         found: (1, 1),
     },
-    Case {
-        clip: "traffic/london_a13_201709211001_day.mp4",
-        scene: A13,
-        event: ("", "wrong_way"),
-        found: (0, 0),
-    },
+    Case { clip: "traffic/london_a13_201709211001_day.mp4", scene: A13, event: ("", "wrong_way"), found: (0, 0) },
     Case {
         clip: "traffic/night_road_1080p.mp4",
         scene: "
