@@ -7,9 +7,9 @@
 //! |---|---|---|
 //! | 0 | [`base`] | errors, ids, time, secrets, the stop token |
 //! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
-//! | 2 | [`config`], [`frame`] | the checked pipeline file; pictures, the ring, tensors, stills |
-//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`store`], [`sink`], [`probe`], [`serve`] | the parts, which never use each other |
-//! | 4 | [`pipeline`] | the wiring: cameras, lanes, tails, reload, stop |
+//! | 2 | [`config`], [`frame`], [`incident`] | the checked pipeline file; pictures, the ring, tensors, stills; which events are one incident |
+//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`learn`], [`store`], [`tracklog`], [`sink`], [`probe`], [`serve`], [`eval`] | the parts, which never use each other |
+//! | 4 | [`pipeline`], [`pull`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue |
 //! | 5 | [`ops`] | the HTTP port: metrics, health |
 //! | 6 | [`cli`] | commands |
 //!
@@ -18,12 +18,16 @@
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod eval;
 pub mod frame;
+pub mod incident;
 pub mod infer;
+pub mod learn;
 pub mod media;
 pub mod ops;
 pub mod pipeline;
 pub mod probe;
+pub mod pull;
 pub mod rule;
 pub mod scene;
 pub mod serve;
@@ -31,3 +35,4 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod track;
+pub mod tracklog;

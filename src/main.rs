@@ -4,5 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     vantage::base::memory::keep_small();
+    // SAFETY: the first thing there is, before any thread.
+    unsafe { vantage::source::resume_no_sessions() };
     vantage::cli::main()
 }

@@ -33,6 +33,13 @@ def main():
     s = sub.add_parser("sheets", help="contact sheets with boxes, under docs/pictures")
     s.add_argument("names", nargs="*")
     s.add_argument("--out", default=os.path.join(HERE, "..", "docs", "pictures"))
+    h = sub.add_parser("hours", help="hours of traffic with incidents, without pictures (see city/hours.py)")
+    h.add_argument("--out", required=True)
+    h.add_argument("--seeds", default="1-3", help="first and last seed; each setup runs once a seed")
+    h.add_argument("--seconds", type=int, default=3600)
+    h.add_argument("--slot", type=int, default=230, help="seconds from one incident to the next")
+    h.add_argument("--setup", action="append", help="only these")
+    h.add_argument("--pipelines", action="store_true", help="only write the pipelines of finished runs again")
     a = ap.parse_args()
     if a.what == "pictures":
         from city import pictures
@@ -60,6 +67,12 @@ def main():
     elif a.what == "sheets":
         from city import sheets
         sheets.make(HERE, a.names, a.out)
+    elif a.what == "hours":
+        from city import hours
+        if a.pipelines:
+            return hours.pipelines(a.out)
+        first, _, last = a.seeds.partition("-")
+        hours.make_all(a.out, range(int(first), int(last or first) + 1), a.seconds, a.slot, a.setup)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,12 @@ fn zone(polygon: &str) -> String {
     url(&format!("zones: [{{id: z, polygon: {polygon}}}]"))
 }
 
+fn scheduled(schedule: &str) -> String {
+    url(&format!(
+        "zones: [{{id: z, polygon: [[0,0],[1,0],[1,1]]}}]\nrules: [{{id: r, type: dwell, zone: z, schedule: {schedule}}}]"
+    ))
+}
+
 #[rustfmt::skip]
 fn cases() -> Vec<Case> {
     let long_id = format!("§{}", "a".repeat(65));
@@ -60,8 +66,8 @@ fn cases() -> Vec<Case> {
         ("decimal comma", url("analyse_fps: §\"2,5\""), &[("must be a number", "with a point")]),
         // Durations
         ("no unit", url("latency: §200"), &[("needs a unit", "200ms or 200s")]),
-        ("bad unit", url("latency: §2 parsecs"), &[("`parsecs` is not a unit", "200ms or 3s")]),
-        ("no number", url("latency: §soon"), &[("a number and a unit", "200ms or 3s")]),
+        ("bad unit", url("latency: §2 parsecs"), &[("is no length of time", "200ms or 3s")]),
+        ("no number", url("latency: §soon"), &[("is no length of time", "200ms or 3s")]),
         ("too long", url("latency: §11s"), &[("`latency` is too long", "at most 10s")]),
         ("zero", url("track: {lost_for: §0s}"), &[("cannot be zero", "1s")]),
         // Store, server, inference
@@ -72,6 +78,17 @@ fn cases() -> Vec<Case> {
         ("useless flag", top("server: {insecure_listen: §true}"), &[("changes nothing", "remove it")]),
         ("workers", top("inference: {workers: §0}"), &[("`workers` cannot be 0", "from 1 to 64")]),
         ("wait", top("inference: {max_wait: §2s}"), &[("too long", "at most 1s")]),
+        // Evidence and media
+        ("evidence word", top("evidence: {clips: §alarm}"), &[("`clips` cannot be \"alarm\"", "did you mean \"alarms\"?")]),
+        ("evidence key", top("evidence: {§preroll: 1s}"), &[("unknown key `preroll` in `evidence`", "did you mean \"pre_roll\"?")]),
+        ("blur", url("evidence: {blur: [person, §face]}"), &[("`blur` cannot be \"face\"", "known here: person, plate")]),
+        ("long pre-roll", top("evidence: {pre_roll: §2m, max_length: 5m}"), &[("`pre_roll` is too long", "at most 60s")]),
+        ("short clip", url("evidence: {pre_roll: 10s, max_length: §12s}"), &[("`max_length` (12s) is shorter than `pre_roll` (10s) and `post_roll` (5s)", "lengthen it")]),
+        ("rolls of a camera", top("evidence: {max_length: 15s}").replace("rtsp://h/a", "rtsp://h/a, evidence: {post_roll: §20s}"), &[("`max_length` (15s) is shorter", "shorten the rolls")]),
+        ("buffer", url("evidence: {buffer_mib: §0}"), &[("`buffer_mib` cannot be 0", "from 1 to 512")]),
+        ("still width", url("evidence: {still_width: §10000}"), &[("`still_width` cannot be 10000", "from 160 to 3840")]),
+        ("recorded for nothing", camera("streams: {analysis: rtsp://h/a, evidence: §rtsp://h/b}\nevidence: {clips: none}"), &[("this stream would be ignored", "evidence.clips")]),
+        ("media", top("store: {media: {days: §0, max_mib: §5, camera_max_mib: §0}}"), &[("`days` cannot be 0", ""), ("`max_mib` cannot be 5", ""), ("`camera_max_mib` cannot be 0", "")]),
         // Models
         ("no model", "version: 1\nmodels: §{}\ncameras: [{id: a, url: rtsp://h/a}]".into(), &[("there is no model", "default")]),
         ("model without path", "version: 1\nmodels: {default: {§score: 0.5}}\ncameras: [{id: a, url: rtsp://h/a}]".into(), &[("this model lacks `path`", "add `path:`")]),
@@ -147,9 +164,29 @@ fn cases() -> Vec<Case> {
         ("exchanged points", url("calibration: {points: §[{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, -40]}]}"), &[("the horizon runs between them", "exchanged")]),
         ("one metre", url("calibration: {points: [{picture: [0, 0], metres: §[1]}]}"), &[("`metres` takes 2 numbers, this has 1", "")]),
         ("two rows", url("calibration: {homography: §[[1, 0, 0], [0, 1, 0]]}"), &[("3 rows of 3 numbers", "")]),
+        ("no file of signals", recording("signals: §phases.csv"), &[("`signals` names no file", "recorded with it")]),
         ("flat homography", url("calibration: {homography: §[[1, 0, 0], [2, 0, 0], [0, 0, 1]]}"), &[("cannot be inverted", "")]),
         ("calibration error", url("calibration: {error: §-1, points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.3, 0.4], metres: [0, 40]}, {picture: [0.7, 0.4], metres: [10, 40]}]}"), &[("`error` cannot be -1", "metres")]),
         ("zone in the sky", url("zones: [{id: z, polygon: §[[0, 0], [1, 0], [1, 1]]}]\ncalibration: {points: [{picture: [0.1, 0.9], metres: [0, 0]}, {picture: [0.9, 0.9], metres: [10, 0]}, {picture: [0.4, 0.4], metres: [0, 40]}, {picture: [0.6, 0.4], metres: [10, 40]}]}"), &[("the horizon of the calibration runs through zone \"z\"", "draw it lower")]),
+        // Conditions
+        ("unknown time zone", url("time_zone: §Asia/Hanoi"), &[("no time zone \"Asia/Hanoi\"", "Asia/Ho_Chi_Minh")]),
+        ("zone of a schedule", scheduled("{time_zone: §Mars/Olympus, active: [{days: [mon]}]}"), &[("no time zone \"Mars/Olympus\"", "IANA")]),
+        ("schedule without windows", scheduled("{active: §[]}"), &[("never be active", "remove the schedule")]),
+        ("window without length", scheduled("{active: [{§from: \"07:00\", to: \"07:00\"}]}"), &[("begins and ends at 07:00", "two different times")]),
+        ("window without days", scheduled("{active: [{§days: [], from: \"07:00\", to: \"09:00\"}]}"), &[("names no day", "name the days")]),
+        ("unknown day", scheduled("{active: [{days: [§monday]}]}"), &[("`days` cannot be \"monday\"", "mon")]),
+        ("no time of day", scheduled("{active: [{from: §\"25:00\", to: §noon}]}"), &[("\"25:00\" is no time of day", "07:30"), ("\"noon\" is no time of day", "07:30")]),
+        ("windows that overlap", scheduled("{active: §[{days: [mon], from: \"22:00\", to: \"03:00\"}, {days: [tue], from: \"02:00\", to: \"04:00\"}]}"), &[("overlap, on tue at 02:00", "do not overlap")]),
+        ("schedule without active", scheduled("{§time_zone: UTC}"), &[("`schedule` lacks `active`", "add `active:`")]),
+        ("budget of nothing", url("budget: §0"), &[("`budget` cannot be 0", "from 1 to")]),
+        ("negative budget of a rule", url("zones: [{id: z, polygon: [[0,0],[1,0],[1,1]]}]\nrules: [{id: r, type: dwell, zone: z, budget: §-3}]"), &[("`budget` must not be negative", "")]),
+        ("budget of a sink", top("sinks: [{id: s, type: jsonl, path: x, §budget: 3}]"), &[("unknown parameter `budget`", "path")]),
+        ("maintenance backwards", url("maintenance: [{§from: 2026-01-05T12:00:00Z, to: 2026-01-05T11:00:00Z}]"), &[("ends before it begins", "swap")]),
+        ("maintenance half dated", url("maintenance: [{§from: 2026-01-05T12:00:00Z, to: \"13:00\"}]"), &[("one end of this window is a date", "both as")]),
+        ("maintenance once on days", url("maintenance: [{days: §[mon], from: 2026-01-05T12:00:00Z, to: 2026-01-05T13:00:00Z}]"), &[("`days` would be ignored", "remove it")]),
+        ("unknown preset", url("zones: [{id: z, polygon: [[0,0],[1,0],[1,1]]}]\nrules: [{id: r, type: dwell, zone: z, preset: §nroth}]"), &[("no preset \"nroth\"", "`presets` first")]),
+        ("preset without picture", url("presets: [{id: north, reference: §nowhere.png}]"), &[("cannot be read", "PNG or JPEG")]),
+        ("site that is no id", url("site: §North Bridge"), &[("cannot be the id of a site", "lower-case")]),
         // Rules
         ("rule type", url("rules: [{id: r, type: §line_crosing, line: a}]"), &[("no rule of type \"line_crosing\"", "did you mean \"line_crossing\"?")]),
         ("rule line", url("lines: [{id: gate, from: [0,0], to: [1,1]}]\nrules: [{id: r, type: line_crossing, line: §gaet}]"), &[("no line \"gaet\"", "did you mean \"gate\"?")]),

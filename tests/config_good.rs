@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use config_support::{FOLDER, REGISTRY, camera, compile, good, model, top};
 use vantage::base::{CameraId, ErrorKind, Timestamp};
-use vantage::config::{self, Address, Matrix, Plan, Provider, Range, Rotation, Scheme, Severity, Transport, diff};
+use vantage::config::{
+    self, Address, Blur, EvidencePlan, Matrix, Plan, Provider, Range, Rotation, Scheme, Severity, Transport, Which,
+    diff,
+};
 use vantage::scene::NormPoint;
 
 #[test]
@@ -32,6 +35,12 @@ fn every_default_is_filled_in() {
     assert_eq!((camera.analyse_fps, camera.assume_fps, camera.starts_at), (None, None, None));
     assert_eq!(camera.track.lost_for, Duration::from_secs(1));
     assert_eq!((camera.track.high_score, camera.track.low_score), (0.25, 0.1));
+    let recording = &camera.recording;
+    assert_eq!(*recording, EvidencePlan::default());
+    assert_eq!((recording.clips, recording.stills, recording.blur.len()), (Which::Alarms, Which::All, 0));
+    assert_eq!((recording.pre_roll, recording.max_length), (Duration::from_secs(5), Duration::from_secs(60)));
+    let media = &plan.store.media;
+    assert_eq!((media.days, media.max_mib, media.camera_max_mib, media.min_free_mib), (30, 10_240, None, 512));
     assert_eq!(good(&top("server: {}")).plan.server.unwrap().listen.to_string(), "127.0.0.1:9090");
 }
 
@@ -39,7 +48,8 @@ fn every_default_is_filled_in() {
 fn every_key_arrives_in_the_plan() {
     let text = "
 version: 1
-store: {path: /data, keep: {days: 7, max_mib: 100}}
+store: {path: /data, keep: {days: 7, max_mib: 100}, media: {days: 3, max_mib: 200, camera_max_mib: 50, min_free_mib: 0}}
+evidence: {clips: all, pre_roll: 2s, blur: [plate, person, plate]}
 server: {listen: 0.0.0.0:80, insecure_listen: true}
 inference: {workers: 4, max_batch: 8, max_wait: 10ms}
 models:
@@ -60,6 +70,8 @@ cameras:
     model: big
     track: {lost_for: 3s, high_score: 0.6, low_score: 0.2}
     calibration: {homography: [[20, 0, -10], [0, -6, 12], [0, 1, 0.2]], error: 0.5}
+    evidence: {stills: none, post_roll: 3s, max_length: 20s, buffer_mib: 4, still_width: 640, blur: [person]}
+    signals: phases.csv
     zones: [{id: z, polygon: [[0, 0], [1, 0], [1, 1]]}]
     lines: [{id: l, from: [0.1, 0.2], to: [0.3, 0.4]}]
     lanes: [{id: n, polygon: [[0, 0], [1, 0], [1, 1]], direction: {from: [0, 0], to: [0, 1]}}]
@@ -73,6 +85,8 @@ cameras:
         (plan.store.path.as_path(), plan.store.keep_days, plan.store.keep_max_mib),
         (Path::new("/data"), 7, 100)
     );
+    let media = &plan.store.media;
+    assert_eq!((media.days, media.max_mib, media.camera_max_mib, media.min_free_mib), (3, 200, Some(50), 0));
     assert_eq!(plan.server.unwrap().listen.to_string(), "0.0.0.0:80");
     assert_eq!((plan.inference.workers, plan.inference.max_batch), (4, 8));
     let model = &plan.models["big"];
@@ -98,6 +112,13 @@ cameras:
     assert_eq!((gate.zones[0].id.as_str(), gate.lanes[0].id.as_str()), ("z", "n"));
     assert_eq!((gate.rules[0].kind.as_str(), &gate.rules[0].params["line"]), ("line_crossing", &"l".into()));
     assert!(!gate.rules[0].params.contains_key("id"));
+    let [gate_kept, clip_kept] = [&plan.cameras[0].recording, &plan.cameras[1].recording];
+    assert_eq!((gate_kept.clips, gate_kept.stills), (Which::All, Which::None), "the camera's keys over the file's");
+    assert_eq!((gate_kept.pre_roll, gate_kept.post_roll), (Duration::from_secs(2), Duration::from_secs(3)));
+    assert_eq!((gate_kept.max_length, gate_kept.buffer_bytes), (Duration::from_secs(20), 4 << 20));
+    assert_eq!((gate_kept.still_width, gate_kept.blur.as_slice()), (640, [Blur::Person].as_slice()));
+    assert_eq!((clip_kept.stills, clip_kept.blur.as_slice()), (Which::All, [Blur::Person, Blur::Plate].as_slice()));
+    assert_eq!(gate.signals.as_deref(), Some(Path::new("/etc/vantage/phases.csv")));
     let clip = &plan.cameras[1];
     assert_eq!(clip.analysis, Address::File("/etc/vantage/clips/a.mp4".into()));
     assert_eq!(clip.starts_at, Some("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
@@ -217,6 +238,9 @@ fn the_hash_tells_settings_apart_and_nothing_else() {
     // Written differently, kept elsewhere, another secret: the same.
     assert_eq!(first, hash(&camera(&format!("{base}\nlatency: 0.2s\nmodel: default # x"))));
     assert_eq!(first, hash(&(camera(base) + "store: {path: /elsewhere}\n")));
+    // What is kept of an event does not change it.
+    assert_eq!(first, hash(&camera(&format!("{base}\nevidence: {{clips: none, blur: [person]}}"))));
+    assert_eq!(first, hash(&(camera(base) + "store: {media: {days: 1}}\n")));
     assert_eq!(first, hash(&camera(&base.replace("token=1", "token=2"))));
     let elsewhere = config::compile(&camera(base), "x", Path::new("/srv"), &REGISTRY, &|_| Some("other".into()));
     assert_eq!(first, elsewhere.unwrap().plan.hash());
@@ -261,7 +285,7 @@ fn the_difference_names_cameras_and_sections() {
     );
     assert!(diff(&old, &old).is_empty());
     let new = fleet(
-        &[("c", ""), ("b", ", latency: 1s"), ("d", "")],
+        &[("c", ""), ("b", ", evidence: {clips: all}"), ("d", "")],
         "store: {path: other}\nserver: {}\nsinks: [{id: t, type: jsonl, path: z}, {id: u, type: jsonl, path: y}]\n",
     );
     let found = diff(&old, &new);

@@ -238,3 +238,39 @@ fn a_written_model_yaml_opens_the_same_model_and_is_kept() {
     assert_eq!(json["inputs"][0]["shape"], serde_json::json!([1, 3, 416, 416]));
     assert_eq!(json["detector"]["family"], "yolov8");
 }
+
+#[test]
+fn a_model_without_a_licence_is_said_to_be() {
+    let folder = Folder::new();
+    let bytes = grid(&["1", "3549", "6"], &[]);
+    folder.put("m.onnx", &bytes);
+    let inspected = || inspect(folder.path(), &ModelOptions::default()).unwrap();
+    let yaml = |licence: &str| {
+        let sha = inspect(&folder.path().join("m.onnx"), &ModelOptions::default()).unwrap().sha256;
+        folder.put(
+            "model.yaml",
+            format!("name: a\nfile: m.onnx\nfamily: yolox\nlabels: [car]\nsha256: {sha}\n{licence}"),
+        );
+    };
+    for (licence, text) in [("", None), ("licence: ''\n", None), ("", Some("mine alone"))] {
+        yaml(licence);
+        if let Some(text) = text {
+            // Beside a model.yaml such a file speaks of the model.
+            folder.put("LICENSE", text);
+        }
+        let report = inspected();
+        let stated = report.detector.and_then(|detector| detector.licence);
+        assert_eq!(stated.as_deref(), text.map(|_| "see LICENSE"));
+        assert_eq!(report.warnings.iter().any(|warning| warning.contains("licence")), text.is_none());
+    }
+    yaml("licence: MIT\n");
+    let report = inspected();
+    assert_eq!(report.detector.unwrap().licence.as_deref(), Some("MIT"));
+    assert!(report.warnings.is_empty());
+    // A bare file: the folder's own papers say nothing about it, its metadata does.
+    let bare = |metadata| {
+        inspect(&folder.put("b.onnx", grid(&["1", "3549", "6"], metadata)), &ModelOptions::default()).unwrap()
+    };
+    assert_eq!(bare(&[]).warnings.len(), 1);
+    assert!(bare(&[("license", "AGPL-3.0")]).warnings.is_empty());
+}

@@ -30,9 +30,17 @@ fn the_exposition_is_well_formed_and_complete() {
     assert_eq!(page.sum("vantage_ready", &[]), 1.0);
     assert_eq!(page.sum("vantage_reloads_total", &[("outcome", "refused")]), 1.0);
     assert_eq!(page.sum("vantage_camera_runs_total", &[("camera", "gate-south")]), 9.0);
+    assert_eq!(page.sum("vantage_camera_blind", &[("camera", "gate-south"), ("reason", "covered")]), 1.0);
+    assert_eq!(page.sum("vantage_rule_paused", &[("camera", "gate-south"), ("rule", "gate")]), 1.0);
+    assert_eq!(page.sum("vantage_alarms_held_back_total", &[("camera", "gate-south"), ("rule", "gate")]), 3.0);
     assert_eq!(page.sum("vantage_stage_cpu_seconds_total", &[("stage", "infer")]), 2.25);
     assert_eq!(page.sum("vantage_store_commit_failures_total", &[("reason", "fault")]), 6.0);
     assert_eq!(page.sum("vantage_store_stills_total", &[("outcome", "written")]), 50.0);
+    assert_eq!(page.sum("vantage_clips_total", &[("outcome", "written"), ("reason", "complete")]), 1.0);
+    assert_eq!(page.sum("vantage_clips_total", &[("outcome", "failed"), ("reason", "disk_full")]), 7.0);
+    assert_eq!(page.sum("vantage_clips_swept_total", &[]), 4.0);
+    assert_eq!(page.sum("vantage_media_bytes", &[("camera", "gate-north")]), 3e6);
+    assert_eq!(page.sum("vantage_recording_state", &[("camera", "gate-south")]), 1.0);
     assert_eq!(page.sum("vantage_store_position", &[]), 120.0);
     assert_eq!(page.sum("vantage_sink_backlog", &[("sink", "authority")]), 30.0);
     assert_eq!(page.sum("vantage_sink_last_success_timestamp_seconds", &[("sink", "archive")]), 1_700_000_001.5);
@@ -43,7 +51,7 @@ fn the_exposition_is_well_formed_and_complete() {
     assert!(page.sum("process_resident_memory_bytes", &[]) > 1e6);
     assert!(page.sum("process_cpu_seconds_total", &[]) > 0.0);
 
-    let allowed = "camera state outcome reason stage sink quantile model family sha256 version";
+    let allowed = "camera rule state outcome reason stage sink quantile model family sha256 version";
     let allowed: BTreeSet<&str> = allowed.split(' ').collect();
     assert_eq!(page.label_keys().difference(&allowed).count(), 0, "a label nobody agreed to");
 }

@@ -3,6 +3,8 @@
 
 #[path = "support/clips.rs"]
 mod clips;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/servers.rs"]
 mod servers;
 

@@ -3,6 +3,8 @@
 
 #[path = "support/listener.rs"]
 mod listener;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/rtsp_server.rs"]
 mod rtsp_server;
 #[path = "support/servers.rs"]

@@ -49,7 +49,7 @@ fn every_mistake_is_told_at_once() {
         "interval: invalid type: integer `60`, expected a length of time with its unit, such as `1500ms`, `3s`, `5m` or `1h`",
         "line: there is no tripwire `gaet` (did you mean `gate`?)",
         "max_frame_step: 0s is too short: at least 1ms",
-        "min_track_age: `1 week` is no length of time: write a whole number and one of ms, s, m, h, such as `1500ms` or `2m`",
+        "min_track_age: `1 week` is no length of time: write a number and one of ms, s, m, h, d, such as `1500ms` or `2m`",
         "report: is empty: the rule would say nothing",
         "severity: unknown variant `loud`, expected one of `info`, `warning`, `alert`",
     ];
@@ -86,6 +86,43 @@ fn the_mistakes_of_each_rule() {
             ],
         ),
         (
+            "pedestrian_on_road",
+            json!({ "crossings": ["boxx"], "clear": 3 }),
+            vec![
+                "clear: 3 is out of range: 0 to 2",
+                "crossings: there is no zone `boxx` (did you mean `box`?)",
+                "zones: is missing: give `zones` or `lanes` that are carriageway",
+            ],
+        ),
+        (
+            "crowd",
+            json!({ "zone": "box", "density": 2, "crowded_for": "10ms" }),
+            vec![
+                "crowded_for: 10ms is too short: at least 1s",
+                "density: needs a camera with a calibration (add `calibration:` to the camera, or leave this parameter out)",
+            ],
+        ),
+        (
+            "near_miss",
+            json!({ "zone": "bx", "ttc": "11s", "pet": "4s" }),
+            vec![
+                "pet: 4s is too long: at most 3s",
+                "ttc: 11s is too long: at most 10s",
+                "zone: there is no zone `bx` (did you mean `box`?)",
+            ],
+        ),
+        ("collision", json!({ "stop_within": "2m" }), vec!["stop_within: 2m is too long: at most 1m"]),
+        (
+            "red_light",
+            json!({ "line": "gate", "direction": "up" }),
+            vec!["direction: unknown variant `up`, expected `forward` or `backward`", "signal: is missing"],
+        ),
+        (
+            "motorbike_flow",
+            json!({ "lane": "east", "pavements": ["box", "kerb"], "pavement_for": "5s" }),
+            vec!["pavement_for: 5s is too long: at most 4s", "pavements: there is no zone `kerb` (there are `box`)"],
+        ),
+        (
             "wrong_way",
             json!({ "angle": 45, "straightness": 1.5, "duration": "0s" }),
             vec![
@@ -120,6 +157,20 @@ fn a_model_without_known_vehicles_needs_a_list() {
     );
     assert!(mistakes_with("wrong_way", &json!({ "lane": "east", "classes": ["xe máy"] }), &names).is_empty());
     assert!(mistakes_with("line_crossing", &json!({ "line": "gate" }), &names).is_empty());
+}
+
+#[test]
+fn a_signal_needs_a_feed_and_people_need_their_class() {
+    let mut names = SceneNames { signals: false, ..SceneNames::from(&scene()) };
+    let params = json!({ "line": "gate", "signal": "main" });
+    let told = mistakes_with("red_light", &params, &names);
+    assert_eq!(told, ["signal: needs a camera with a feed of traffic signals (add `signals:` to the camera)"]);
+    names.labels = Some(Labels::new(["xe máy"]));
+    let told = mistakes_with("crowd", &json!({ "zone": "box" }), &names);
+    assert_eq!(
+        told,
+        ["classes: the model names no class that is known to be a person: list them (there are `xe máy`)"]
+    );
 }
 
 #[test]
@@ -182,7 +233,8 @@ fn the_documents_name_every_parameter_with_its_default() {
                     let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
                     format!("`[{}]`", items.join(", "))
                 }
-                number => format!("`{}`", number.as_f64().unwrap()),
+                Value::Number(number) => format!("`{}`", number.as_f64().unwrap()),
+                other => format!("`{other}`"),
             };
             assert!(row.contains(&default), "{path}: the row of `{name}` lacks {default}: {row}");
         }

@@ -163,3 +163,56 @@ fn people_are_no_vehicles() {
     let zone = json!({ "zone": "box", "classes": ["person"] });
     assert_eq!(story(&play("stopped_vehicle", &zone, &steps)), "start");
 }
+
+/// The `gate` of the scene, at x = 0.5, as the stop line.
+fn at_signal() -> Value {
+    json!({ "lane": "east", "stopped_for": "8s", "max_red": "60s", "signal_line": "gate", "queue_min": 3 })
+}
+
+/// A car that stands before the line for 90 s from 2 s on, while others pass it at these times.
+fn at_the_light(passing: &[f64], until: f64) -> String {
+    let mut objects = vec![drive(1, &[(0., 0.2, 0.6), (2., 0.45, 0.6), (until, 0.45, 0.6)], 10.0)];
+    for (n, from) in passing.iter().enumerate() {
+        objects.push(drive(n as u64 + 2, &[(*from - 2.0, 0.2, 0.7), (*from + 2.0, 0.8, 0.7)], 10.0));
+    }
+    let drafts = play("stopped_vehicle", &at_signal(), &frames(&objects));
+    let said = drafts.iter().map(|draft| format!("{:?} {:.0}", draft.phase, draft.at.0 as f64 / 1e9));
+    said.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_red_light_is_no_breakdown() {
+    assert_eq!(at_the_light(&[], 55.0), "", "waits");
+    // Whoever breaks down is seen when the others are released, at the latest after the longest red.
+    assert_eq!(at_the_light(&[], 70.0), "Start 62");
+    assert_eq!(at_the_light(&[30.0, 33.0], 55.0), "Start 41", "8 s after the second of those that pass");
+    assert_eq!(at_the_light(&[30.0], 55.0), "", "one jumps the light");
+    assert_eq!(at_the_light(&[3.0, 4.0], 55.0), "", "they still had amber");
+    // Beyond the line no light holds it back.
+    let beyond = drive(1, &[(0., 0.2, 0.6), (3., 0.6, 0.6), (20., 0.6, 0.6)], 10.0);
+    assert_eq!(story(&play("stopped_vehicle", &at_signal(), &frames(&[beyond]))), "start");
+    // Released together: everyone drives on at 40 s.
+    let waiting = [1, 2].map(|id| {
+        let y = 0.5 + 0.1 * id as f32;
+        drive(id, &[(0., 0.2, y), (2., 0.45, y), (40., 0.45, y), (44., 0.9, y)], 10.0)
+    });
+    assert_eq!(story(&play("stopped_vehicle", &at_signal(), &frames(&waiting))), "");
+}
+
+#[test]
+fn a_parked_vehicle_is_not_stopped() {
+    let stands = frames(&[drive(1, &[(0., 0.5, 0.6), (20., 0.5, 0.6)], 10.0)]);
+    let arrives = frames(&[drive(1, &[(0., 0.1, 0.6), (3., 0.5, 0.6), (20., 0.5, 0.6)], 10.0)]);
+    let told = |more: Value, steps: &[Step]| {
+        let mut params = params();
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let drafts = play("stopped_vehicle", &params, steps);
+        let seen = drafts.first().map(|draft| draft.measured["seen_arriving"].clone());
+        (drafts.len(), seen.unwrap_or_default())
+    };
+    assert_eq!(told(json!({ "parking": ["box"] }), &arrives), (0, Value::Null));
+    assert_eq!(told(json!({}), &stands).1, json!(false));
+    assert_eq!(told(json!({}), &arrives).1, json!(true));
+    assert_eq!(told(json!({ "already_standing": "suppress" }), &stands), (0, Value::Null));
+    assert_eq!(told(json!({ "already_standing": "suppress" }), &arrives).1, json!(true));
+}

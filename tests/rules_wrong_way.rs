@@ -6,7 +6,8 @@ mod rules_support;
 
 use rules_support::*;
 use serde_json::{Value, json};
-use vantage::scene::{NormPoint, Track};
+use vantage::rule::Lane;
+use vantage::scene::{NormPoint, Polygon, Segment, Track};
 
 fn params() -> Value {
     json!({ "lane": "east" })
@@ -70,6 +71,43 @@ fn a_jump_of_the_box_is_no_motion() {
     let object: Vec<_> =
         (0..200).map(|n| (f64::from(n) / 10.0, track(1, CAR, if n / 3 % 2 == 0 { 0.6 } else { 0.4 }, 0.6))).collect();
     assert_eq!(story(&play("wrong_way", &params(), &frames(&[object]))), "");
+}
+
+#[test]
+fn a_track_that_jumps_to_the_vehicle_behind_has_not_driven_there() {
+    // It stands, is 0.24 heights farther back within four frames (the filter follows), and stands there.
+    let places = |n: u32| match n {
+        0..20 => 0.6,
+        20 => 0.53,
+        21 => 0.5,
+        22 => 0.485,
+        _ => 0.48,
+    };
+    let object: Vec<_> = (0..80).map(|n| (f64::from(n) / 10.0, track(1, CAR, places(n), 0.6))).collect();
+    assert_eq!(story(&play("wrong_way", &params(), &frames(&[object.clone()]))), "");
+    // Whoever really goes on like that is reported all the same.
+    let goes_on: Vec<_> = object.into_iter().chain(drive(1, &[(8., 0.48, 0.6), (12., 0.2, 0.6)], 10.0)).collect();
+    assert_eq!(story(&play("wrong_way", &params(), &frames(&[goes_on]))), "start");
+}
+
+#[test]
+fn a_long_vehicle_of_the_lane_behind_is_none() {
+    // Beyond the lane to the right lies one to the left; a bus in it reaches over with the lower edge of its box.
+    let mut scene = scene();
+    let corners = [(0.0, 0.1), (1.0, 0.1), (1.0, 0.4), (0.0, 0.4)].map(|(x, y)| NormPoint::new(x, y));
+    let arrow = Segment { from: NormPoint::new(0.9, 0.3), to: NormPoint::new(0.1, 0.3) };
+    let west = Lane::new(Polygon::new(corners.to_vec()).unwrap(), &arrow, scene.aspect).unwrap();
+    scene.lanes.insert("west".to_owned(), west);
+    let run = |y: f32| {
+        let mut bus = drive(1, &[(0., 0.9, y), (4., 0.1, y)], 10.0);
+        for (_, track) in &mut bus {
+            track.bbox.y1 = y - 0.3;
+            track.velocity = NormPoint::new(-0.2, 0.0);
+        }
+        story(&play_at(0, &mut rule_in(&scene, "wrong_way", &params()), &scene, &frames(&[bus])))
+    };
+    assert_eq!(run(0.45), "");
+    assert_eq!(run(0.6), "start");
 }
 
 #[test]

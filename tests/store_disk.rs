@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crossbeam_channel::TryRecvError;
 use store_support::{SmallDisk, as_child, child, event, wait_until};
-use vantage::store::{Query, Retention, Store, StoreHealth, StoreOptions};
+use vantage::store::{MediaRetention, Query, Store, StoreHealth, StoreOptions};
 
 /// Fills the disk to the last byte.
 fn fill(path: &Path) {
@@ -35,7 +35,7 @@ fn a_full_disk_delays_events_and_recovers_unaided() {
         &disk.path().join("store"),
         StoreOptions {
             reserve_bytes: 2 << 20,
-            stills: Retention::default(),
+            media: MediaRetention::default(),
             shed_media: Some(Box::new(move || {
                 calls.fetch_add(1, Ordering::Relaxed);
                 0
@@ -64,7 +64,7 @@ fn a_full_disk_delays_events_and_recovers_unaided() {
     };
     assert_eq!(*store.health().borrow(), StoreHealth::DiskFull);
     assert!(!reserve.exists(), "the reserve was released");
-    assert!(!store.media().path("old.jpg").exists(), "stills went first");
+    wait_until("stills go first", Duration::from_secs(5), || !store.media().path("old.jpg").exists());
     assert!(hook_calls.load(Ordering::Relaxed) > 0);
     assert!(stored_on_reserve > 0, "the reserve carried some events");
     assert_eq!(store.subscribe().borrow().0, stored_on_reserve, "nothing is announced before it is stored");

@@ -1,5 +1,8 @@
-//! What everything else stands on: errors, ids, time, spans, secrets, the stop token. No I/O but the clock.
+//! What everything else stands on: errors, ids, time, spans, secrets, the stop token, exact assignment. No I/O but
+//! the clock.
 
+pub mod assignment;
+pub mod cpu;
 pub mod error;
 pub mod ids;
 pub mod memory;

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them in files: `250ms`, `3s`, `5m`, `1h`.
+//! Lengths of time as people write them in files: `250ms`, `0.5s`, `5m`, `1h`, `2d`.
 //!
 //! Invariant: a whole number of milliseconds, so that text and value round-trip exactly. A bare
 //! number is refused, because nobody can tell whether `5` means seconds or minutes.
@@ -18,7 +18,9 @@ pub struct Span {
 }
 
 /// Units from the largest to the smallest: name and milliseconds.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+/// No setting is longer than ten years; a larger number is a typing error.
+const LONGEST_MS: u64 = 3_650 * 86_400_000;
 
 impl Span {
     /// No time at all.
@@ -63,21 +65,40 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let number_is_missing = number.is_empty();
-        if unit.is_empty() && !number_is_missing {
-            return Err(format!("`{text}` has no unit: write `{text}ms`, `{text}s`, `{text}m` or `{text}h`"));
-        }
-        let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
-        let (false, Some(scale)) = (number_is_missing, scale) else {
+        let text = text.trim();
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(end);
+        let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, part)| (whole, Some(part)));
+        let is_number = !whole.is_empty() && fraction.is_none_or(|part| !part.is_empty() && !part.contains('.'));
+        if is_number && unit.is_empty() {
             return Err(format!(
-                "`{text}` is no length of time: write a whole number and one of ms, s, m, h, such as `1500ms` or `2m`"
+                "`{text}` has no unit: write `{text}ms`, `{text}s`, `{text}m`, `{text}h` or `{text}d`"
+            ));
+        }
+        let scale = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, scale)| *scale);
+        let (true, Some(scale)) = (is_number, scale) else {
+            return Err(format!(
+                "`{text}` is no length of time: write a number and one of ms, s, m, h, d, such as `1500ms` or `2m`"
             ));
         };
-        let milliseconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
-        milliseconds.map(Self::from_millis).ok_or_else(|| format!("`{text}` is too long"))
+        let whole = whole.parse::<u64>().ok().and_then(|whole| whole.checked_mul(scale));
+        let milliseconds = whole.filter(|whole| *whole <= LONGEST_MS);
+        let milliseconds = milliseconds.ok_or_else(|| format!("`{text}` is too long: ten years at most"))?;
+        let rest = part_of(scale, fraction.unwrap_or_default());
+        let rest = rest.ok_or_else(|| format!("`{text}` is finer than a millisecond"))?;
+        Ok(Self::from_millis(milliseconds + rest))
     }
+}
+
+/// `scale` times the decimal fraction of these digits, when that is whole.
+fn part_of(scale: u64, digits: &str) -> Option<u64> {
+    let digits = digits.trim_end_matches('0');
+    if digits.is_empty() {
+        return Some(0);
+    }
+    let share = digits.parse::<u64>().ok()?.checked_mul(scale)?;
+    let of = 10_u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
+    share.is_multiple_of(of).then(|| share / of)
 }
 
 impl Serialize for Span {
@@ -107,10 +128,13 @@ impl JsonSchema for Span {
         true
     }
     fn schema_name() -> Cow<'static, str> {
-        "Span".into()
+        "Duration".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" })
+        json_schema!({
+            "description": "A number and a unit: ms, s, m, h or d.",
+            "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$", "examples": ["200ms", "3s"],
+        })
     }
 }
 
@@ -122,7 +146,19 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_people_write_them() {
-        for (text, milliseconds) in [("250ms", 250), ("3s", 3_000), ("5m", 300_000), ("1h", 3_600_000), ("0s", 0)] {
+        for (text, milliseconds) in [
+            ("250ms", 250),
+            ("3s", 3_000),
+            ("3 s", 3_000),
+            ("0.5s", 500),
+            ("0.1250s", 125),
+            ("1.0ms", 1),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("2d", 172_800_000),
+            ("3650d", LONGEST_MS),
+            ("0s", 0),
+        ] {
             assert_eq!(text.parse(), Ok(Span::from_millis(milliseconds)), "{text}");
         }
     }
@@ -133,11 +169,20 @@ mod tests {
             ("5", "`5` has no unit: write `5ms`"),
             ("", "no length of time"),
             ("s", "no length of time"),
-            ("1.5s", "no length of time"),
+            ("5.5", "`5.5` has no unit"),
             ("-3s", "no length of time"),
-            ("3 s", "no length of time"),
             ("3S", "no length of time"),
+            ("5 parsecs", "no length of time"),
+            ("1e3s", "no length of time"),
+            ("infs", "no length of time"),
             ("1m30s", "no length of time"),
+            ("1..2s", "no length of time"),
+            (".5s", "no length of time"),
+            ("5.s", "no length of time"),
+            ("0.5ms", "finer than a millisecond"),
+            ("0.0001s", "finer than a millisecond"),
+            ("0.00000000000000000001d", "finer than a millisecond"),
+            ("3651d", "too long"),
             ("99999999999999999999s", "too long"),
             ("9999999999999999h", "too long"),
         ] {
@@ -149,14 +194,16 @@ mod tests {
 
     #[test]
     fn the_largest_whole_unit_is_shown() {
-        for (milliseconds, text) in [(0, "0s"), (1500, "1500ms"), (90_000, "90s"), (120_000, "2m"), (7_200_000, "2h")] {
+        for (milliseconds, text) in
+            [(0, "0s"), (1500, "1500ms"), (90_000, "90s"), (120_000, "2m"), (7_200_000, "2h"), (172_800_000, "2d")]
+        {
             assert_eq!(Span::from_millis(milliseconds).to_string(), text);
         }
     }
 
     proptest! {
         #[test]
-        fn text_and_value_round_trip(milliseconds: u64) {
+        fn text_and_value_round_trip(milliseconds in 0..=LONGEST_MS) {
             let span = Span::from_millis(milliseconds);
             prop_assert_eq!(span.to_string().parse(), Ok(span));
         }

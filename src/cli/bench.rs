@@ -65,6 +65,7 @@ struct Report {
     model: PathBuf,
     model_sha256: String,
     runtime: String,
+    cpu_features: String,
     streams: usize,
     every: u64,
     threads: usize,
@@ -141,6 +142,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             clock: Arc::new(clock),
             repeat: arguments.repeat,
             every: arguments.every,
+            workers: None,
+            tracks: None,
         },
     )?;
     let model = engine.models().next().map(|(_, model)| Arc::clone(model));
@@ -160,6 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         model: model.as_ref().map(|m| m.path.clone()).unwrap_or_default(),
         model_sha256: model.as_ref().map(|m| m.sha256.clone()).unwrap_or_default(),
         runtime: runtime.version.clone(),
+        cpu_features: crate::base::cpu::features(),
         streams: arguments.streams,
         every: arguments.every,
         threads,
@@ -218,7 +222,7 @@ fn plan(arguments: &Arguments, threads: usize) -> Result<Plan> {
 
 /// Keeps the process to `wanted` processors, so that no thread of any library works besides; says how
 /// many there are.
-fn bound_threads(wanted: Option<usize>) -> Result<usize> {
+pub fn bound_threads(wanted: Option<usize>) -> Result<usize> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     let failed = |e| Error::new(ErrorKind::Io, "cannot read or set the processors").source(e);
     let mine = sched_getaffinity(None).map_err(failed)?;

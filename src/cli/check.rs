@@ -45,13 +45,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.json && !loaded.warnings.is_empty() {
         eprint!("{}", config::render(&loaded.warnings, colour));
     }
-    if !arguments.file_only {
-        models_fit(&loaded.plan)?;
-    }
+    let of_models = if arguments.file_only { Vec::new() } else { models_fit(&loaded.plan)? };
     if arguments.json {
-        let diagnostics: Vec<_> = loaded.warnings.iter().map(config::Diagnostic::to_json).collect();
+        let told = of_models.iter().map(|(file, warning)| {
+            json!({"severity": "warning", "message": warning, "help": null, "file": file, "line": null, "column": null})
+        });
+        let diagnostics: Vec<_> = loaded.warnings.iter().map(config::Diagnostic::to_json).chain(told).collect();
         say_json(&json!({"ok": true, "errors": 0, "diagnostics": diagnostics}))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    for (file, warning) in &of_models {
+        eprintln!("warning: {}: {warning}", file.display());
     }
     let plan = &loaded.plan;
     let rules: usize = plan.cameras.iter().map(|c| c.rules.len()).sum();
@@ -60,14 +64,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         arguments.pipeline.display(),
         plan.cameras.len(),
         plan.sinks.len(),
-        loaded.warnings.len()
+        loaded.warnings.len() + of_models.len()
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Opens every model that a camera uses, and compares the rules' class names with its labels.
-fn models_fit(plan: &Plan) -> Result<()> {
-    let mut mistakes = Vec::new();
+/// Gives what there is to know about the models, each with its file.
+fn models_fit(plan: &Plan) -> Result<Vec<(PathBuf, String)>> {
+    let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (name, entry) in &plan.models {
         let users: Vec<_> = plan.cameras.iter().filter(|c| c.model == *name).collect();
         if users.is_empty() {
@@ -75,6 +80,7 @@ fn models_fit(plan: &Plan) -> Result<()> {
         }
         match Model::open(&entry.path, &model_options(entry)) {
             Ok(model) => {
+                warnings.extend(model.warnings().into_iter().map(|warning| (model.path.clone(), warning)));
                 for camera in users {
                     if let Err(error) = crate::pipeline::camera::rules_fit(camera, &model.labels) {
                         mistakes.push(error.to_string());
@@ -85,7 +91,7 @@ fn models_fit(plan: &Plan) -> Result<()> {
         }
     }
     if mistakes.is_empty() {
-        return Ok(());
+        return Ok(warnings);
     }
     Err(Error::new(ErrorKind::Config, mistakes.join("\n       "))
         .help("--file-only checks the file without the models"))

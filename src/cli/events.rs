@@ -69,7 +69,8 @@ enum SeverityName {
     Alert,
 }
 
-fn time(text: &str) -> std::result::Result<Timestamp, String> {
+/// A capture time on the command line.
+pub fn time(text: &str) -> std::result::Result<Timestamp, String> {
     text.parse().map_err(|e| format!("{e}; write it as 2026-01-31T07:00:00Z"))
 }
 

@@ -3,21 +3,28 @@
 //! What a program reads goes to stdout, what a person reads besides goes to stderr. Errors end the
 //! process with the exit code of their kind ([`crate::base::ErrorKind::exit_code`]).
 
+mod backtest;
 mod bench;
 mod camera;
 mod check;
 mod doctor;
+mod eval;
 mod events;
+mod incidents;
 mod models;
 mod mot;
 mod plan;
 mod probe;
+mod pull;
 mod reload;
 mod replay;
 mod run;
+mod scene;
 mod schema;
 mod signals;
 mod terminal;
+mod why;
+mod why_not;
 
 use std::process::ExitCode;
 
@@ -45,18 +52,30 @@ enum Command {
     Run(run::Arguments),
     /// Analyses recorded footage without losing a frame; events as JSON lines, and a digest.
     Replay(replay::Arguments),
+    /// Runs the rules again over stored tracks, and shows what other settings would change.
+    Backtest(backtest::Arguments),
     /// Measures throughput, latency, cost per stage and memory on a clip.
     Bench(bench::Arguments),
+    /// Scores events, counts and tracks against ground truth; text, JSON or a page.
+    Eval(eval::Arguments),
     /// Examines a camera: reach, login, codec, frame rate, keyframes, clock, loss; and what to do.
     Probe(probe::Arguments),
     /// Checks a pipeline file: every mistake at once, with its place and a suggestion.
     Check(check::Arguments),
-    /// Lists, describes and tries models.
+    /// Lists, fetches, describes and tries models.
     Models(models::Arguments),
     /// Serves clips as RTSP cameras, for tests and demos.
     Camera(camera::Arguments),
     /// Lists events of a store.
     Events(events::Arguments),
+    /// Lists incidents: events of one happening, from one or several cameras, as one.
+    Incidents(incidents::Arguments),
+    /// Draws scenes: learns lanes from traffic.
+    Scene(scene::Arguments),
+    /// Tells why an event was raised: thresholds, measurements, frames, hashes, evidence.
+    Why(why::Arguments),
+    /// Tells how far every rule was from firing at a time, from stored tracks.
+    WhyNot(why_not::Arguments),
     /// Applies a changed pipeline file to the running program, or says why not.
     Reload(reload::Arguments),
     /// Tells whether this machine is ready, and how to mend what is not.
@@ -96,12 +115,18 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Camera(arguments) => camera::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Scene(arguments) => scene::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
+        Command::WhyNot(arguments) => why_not::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -48,6 +48,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Fetches a model of the catalogue into its own folder, checks it and describes it in model.yaml.
+    Pull(super::pull::Arguments),
     /// Loads a model and runs it, on a picture of yours or an empty one.
     Test {
         /// Model folder or `.onnx` file.
@@ -74,6 +76,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Inspect { model, write, family, labels, json } => {
             inspect(&model, write, &ModelOptions { family, labels, ..ModelOptions::default() }, json)
         }
+        Command::Pull(arguments) => super::pull::run(&arguments),
         Command::Test { model, picture, family, labels, json } => {
             test(&model, picture.as_deref(), &ModelOptions { family, labels, ..ModelOptions::default() }, json)
         }
@@ -140,7 +143,9 @@ fn described(report: &infer::Report) -> String {
         lines.push(format!("  family   {}, batch {:?}", detector.family, detector.batch));
         lines.push(format!("  prepared {:?}", detector.input));
         lines.push(format!("  classes  {}: {}", detector.labels.len(), detector.labels.join(", ")));
+        lines.extend(detector.licence.iter().map(|licence| format!("  licence  {licence}")));
     }
+    lines.extend(report.warnings.iter().map(|warning| format!("  warning: {warning}")));
     if let Some(why) = &report.unusable {
         lines.push(format!("  cannot be run: {why}"));
     }

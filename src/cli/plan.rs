@@ -47,7 +47,12 @@ impl ModelArguments {
 
 /// Loads a pipeline file; warnings go to stderr.
 pub fn load(path: &Path) -> Result<Plan> {
-    match config::load(path, registry()) {
+    load_with(path, &[])
+}
+
+/// Loads a pipeline file with other parameters of rules; warnings go to stderr.
+pub fn load_with(path: &Path, settings: &[config::Setting]) -> Result<Plan> {
+    match config::load_with(path, registry(), settings) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 tracing::warn!("{}", warning.message());
@@ -94,7 +99,7 @@ fn watch_everything(camera: &mut CameraPlan) -> Result<()> {
     let polygon = Polygon::new(corners).map_err(|why| Error::new(ErrorKind::Internal, why))?;
     camera.zones.push(ZonePlan { id: "picture".to_owned(), polygon });
     let serde_json::Value::Object(params) = json!({"zone": "picture", "report": ["entered"]}) else { return Ok(()) };
-    camera.rules.push(RulePlan { id: "seen".to_owned(), kind: "zone_dwell".to_owned(), params });
+    camera.rules.push(RulePlan { id: "seen".to_owned(), kind: "zone_dwell".to_owned(), params, ..RulePlan::default() });
     Ok(())
 }
 

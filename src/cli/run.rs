@@ -15,18 +15,22 @@ use super::signals::Signals;
 use super::terminal::say;
 use crate::base::time::SystemClock;
 use crate::base::{Clock, Error, ErrorKind, Result, Stop};
-use crate::config::{Plan, SinkPlan};
+use crate::config::{MediaPlan, Plan, SinkPlan};
 use crate::frame::Stage;
 use crate::ops;
+use crate::pipeline::evidence::ClipCounts;
 use crate::pipeline::latency::Latency;
 use crate::pipeline::live::{DurableLatency, StoreOutput};
 use crate::pipeline::{Engine, EngineParts, Mode, Output};
 use crate::scene::{Event, Phase};
 use crate::sink::dispatch::{self, Dispatcher, Setting};
-use crate::store::{Query, Retention, Store, StoreOptions};
+use crate::store::{MediaRetention, Query, Retention, ShedMedia, Store, StoreOptions};
+use crate::tracklog::{Keep, LogOptions, TrackLog, WhenBehind};
 
 /// How long sinks may go on delivering after the stop.
 const DRAIN: Duration = Duration::from_millis(800);
+/// Stored tracks that a full disk gives up at a time, bytes.
+const SHED_BYTES: u64 = 64 << 20;
 /// How often the loop looks for signals and new events.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -78,6 +82,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let latency = Arc::new(Latency::default());
     let durable = DurableLatency::new(Arc::clone(&clock), Arc::clone(&latency));
     let epoch = durable.epoch();
+    let tracks = track_log(&plan, &clock)?;
+    let shed = tracks.clone();
     let store = Arc::new(Store::open(
         &plan.store.path,
         StoreOptions {
@@ -86,18 +92,32 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 max_age: Some(Duration::from_secs(u64::from(plan.store.keep_days) * 86_400)),
                 max_bytes: Some(plan.store.keep_max_mib << 20),
             },
+            shed_media: shed.map(|log| -> ShedMedia { Box::new(move || log.shed(SHED_BYTES)) }),
+            media: media_retention(&plan.store.media),
             on_durable: Some(Box::new(move |ack| durable.durable(ack.tag))),
             ..StoreOptions::default()
         },
     )?);
     reload::forget(&plan.store.path);
-    let output: Arc<dyn Output> = Arc::new(StoreOutput::new(store.writer(), store.media(), Arc::clone(&clock), epoch)?);
+    let output: Arc<dyn Output> =
+        Arc::new(StoreOutput::new(store.writer(), &store.media(), Arc::clone(&clock), epoch)?);
+    let clip_counts = output.clips().map(|clips| Arc::clone(clips.counts())).unwrap_or_default();
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
     let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
-    let parts = EngineParts { mode: Mode::live(), output, runtime, clock: Arc::clone(&clock), repeat: 1, every: 1 };
+    let parts = EngineParts {
+        mode: Mode::live(),
+        output,
+        runtime,
+        clock: Arc::clone(&clock),
+        repeat: 1,
+        every: 1,
+        workers: None,
+        tracks,
+    };
     let mut engine = Engine::start(plan, parts)?;
     let sink_stop = Stop::new();
+    let incidents = crate::pipeline::incidents::start(store.incident_writer()?)?;
     let dispatchers = sinks
         .iter()
         .map(|sink| start_sink(sink, &store, &clock, &sink_stop, tasks.handle()))
@@ -109,7 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let ops_stop = Stop::new();
     let server = match listen {
         Some(listen) => {
-            let source = snapshot_source(&engine, &store, &dispatchers, &latency, &counts);
+            let source = snapshot_source(&engine, &store, &dispatchers, &latency, &counts, clip_counts);
             let server = ops::serve(listen, source, ops_stop.clone(), tasks.handle())?;
             tracing::info!("metrics and health on http://{}", server.address());
             Some(server)
@@ -133,6 +153,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let reports = lock(&engine).stop();
     store.flush()?;
+    drop(incidents);
     sink_stop.request();
     ops_stop.request();
     drop(server);
@@ -153,6 +174,33 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The writer of tracks, when a camera stores any.
+fn track_log(plan: &Plan, clock: &Arc<dyn Clock>) -> Result<Option<Arc<TrackLog>>> {
+    if !plan.cameras.iter().any(|camera| camera.store_tracks) {
+        return Ok(None);
+    }
+    let keep = Keep {
+        max_age: Duration::from_secs(u64::from(plan.tracks.keep_days) * 86_400),
+        max_bytes: plan.tracks.keep_max_mib << 20,
+    };
+    let options = LogOptions {
+        folder: plan.tracks.path.clone(),
+        keep: Some(keep),
+        when_behind: WhenBehind::GiveUp,
+        clock: Arc::clone(clock),
+    };
+    TrackLog::open(options).map(|log| Some(Arc::new(log)))
+}
+
+fn media_retention(plan: &MediaPlan) -> MediaRetention {
+    MediaRetention {
+        max_age: Some(Duration::from_secs(u64::from(plan.days) * 86_400)),
+        max_bytes: Some(plan.max_mib << 20),
+        max_bytes_per_camera: plan.camera_max_mib.map(|mib| mib << 20),
+        min_free_bytes: plan.min_free_mib << 20,
+    }
 }
 
 fn lock(engine: &Mutex<Engine>) -> std::sync::MutexGuard<'_, Engine> {
@@ -226,6 +274,7 @@ fn snapshot_source(
     dispatchers: &Arc<Vec<(String, Dispatcher)>>,
     latency: &Arc<Latency>,
     reloads: &Arc<Reloads>,
+    clips: Arc<ClipCounts>,
 ) -> ops::Source {
     let (engine, store, latency, reloads) =
         (Arc::clone(engine), Arc::clone(store), Arc::clone(latency), Arc::clone(reloads));
@@ -245,6 +294,8 @@ fn snapshot_source(
                 .unwrap_or_default(),
             store: store.stats(),
             store_health: store.health().borrow().clone(),
+            clips: Arc::clone(&clips),
+            media_bytes: store.media().bytes_by_camera(),
             latest_position: *store.subscribe().borrow(),
             durable_latency: Arc::clone(&latency),
             models: engine

@@ -1,19 +1,24 @@
 //! Cameras: their streams, logins, scenes and rules.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use jiff::tz::TimeZone;
 
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
+use super::conditions;
+use super::evidence;
 use super::ground;
 use super::login;
-use super::plan::{CameraPlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport};
+use super::plan::{CameraPlan, EvidencePlan, Rotation, RulePlan, TlsTrust, TrackPlan, Transport, Which};
 use super::raw::{self, Camera, default};
 use super::read::{Field, Located, quoted};
 use super::scene;
 use super::suggest;
 use super::text::Mark;
-use crate::base::{CameraId, Timestamp};
+use crate::base::{CameraId, Span, Timestamp};
 
 type Models = Field<BTreeMap<String, Located<raw::Model>>>;
 
@@ -22,16 +27,25 @@ pub(super) fn cameras(
     context: &mut Context<'_>,
     cameras: &Field<Vec<Located<Camera>>>,
     models: &Models,
+    store_tracks: bool,
+    recording: &EvidencePlan,
 ) -> Vec<CameraPlan> {
     let Some(cameras) = cameras.located() else { return Vec::new() };
     if cameras.value.is_empty() {
         context.problems.error(cameras.mark, "there is no camera", "add one: `- {id: gate-1, url: rtsp://…}`");
     }
     context.unique(cameras.value.iter().map(|camera| &camera.value.id), "camera");
-    cameras.value.iter().filter_map(|camera| compile(context, &camera.value, camera.mark, models)).collect()
+    cameras.value.iter().filter_map(|camera| compile(context, camera, models, store_tracks, recording)).collect()
 }
 
-fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> Option<CameraPlan> {
+fn compile(
+    context: &mut Context<'_>,
+    camera: &Located<Camera>,
+    models: &Models,
+    store_tracks: bool,
+    recording: &EvidencePlan,
+) -> Option<CameraPlan> {
+    let (camera, mark) = (&camera.value, camera.mark);
     let streams = streams(context, camera, mark);
     if let Some((analysis, evidence)) = &streams {
         refuse_ignored(context, camera, analysis, evidence.as_ref());
@@ -41,11 +55,22 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
     let model = model(context, camera, mark, models);
     let names = scene::names(camera);
     let ground = ground::compile(context, camera);
+    let signals = signals(context, camera, streams.as_ref().is_some_and(|(analysis, _)| analysis.is_file()));
     let zones = scene::zones(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
-    let rules = rules(context, camera, &names);
+    let presets = conditions::presets(context, camera);
+    let site = camera.site.located().map(|site| {
+        context.check_id(&site.value, site.mark, "site");
+        site.value.clone()
+    });
+    let zone = conditions::zone(context, camera);
+    let rules = rules(context, camera, &names, zone.as_ref());
+    let maintenance = conditions::maintenance(context, camera, zone.as_ref());
+    let budget = conditions::budget(context, &camera.budget);
     let track = track(context, camera);
+    let recording = evidence::evidence(context, &camera.evidence, recording);
+    refuse_unrecorded(context, camera, &recording);
     let starts_at = starts_at(context, camera);
     let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
     let assume_fps = rate(context, &camera.assume_fps, "assume_fps");
@@ -71,11 +96,18 @@ fn compile(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Mode
         analyse_fps,
         model,
         track,
+        store_tracks: camera.store_tracks.or(store_tracks),
         ground,
+        signals,
+        recording,
         zones,
         lines,
         lanes,
         rules,
+        presets,
+        site,
+        maintenance,
+        budget,
     })
 }
 
@@ -159,6 +191,16 @@ fn refuse_ignored(context: &mut Context<'_>, camera: &Camera, analysis: &Address
     }
 }
 
+/// Refuses a stream that is only there to be recorded when nothing is.
+fn refuse_unrecorded(context: &mut Context<'_>, camera: &Camera, recording: &EvidencePlan) {
+    if recording.clips == Which::None
+        && let Some(evidence) = camera.streams.get().and_then(|streams| mark_of(&streams.evidence))
+    {
+        let message = "this stream would be ignored: `clips: none` records nothing";
+        context.problems.error(evidence, message, "remove it, or let `evidence.clips` be `alarms` or `all`");
+    }
+}
+
 fn model(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> String {
     let name = camera.model.get().map_or(default::MODEL, String::as_str);
     let Some(models) = models.get() else { return name.to_owned() };
@@ -182,7 +224,7 @@ fn track(context: &mut Context<'_>, camera: &Camera) -> TrackPlan {
             low_score: default::LOW_SCORE as f32,
         };
     };
-    if let Some(zero) = track.lost_for.located().filter(|span| span.value.0.is_zero()) {
+    if let Some(zero) = track.lost_for.located().filter(|span| span.value == Span::ZERO) {
         context.problems.error(
             zero.mark,
             "`lost_for` cannot be zero",
@@ -239,13 +281,34 @@ fn rate(context: &mut Context<'_>, field: &Field<f64>, name: &str) -> Option<f64
     Some(rate.value)
 }
 
-fn rules(context: &mut Context<'_>, camera: &Camera, names: &super::SceneNames) -> Vec<RulePlan> {
+/// The signal feed. A recording's must be there; a live one may come later.
+fn signals(context: &mut Context<'_>, camera: &Camera, is_recording: bool) -> Option<PathBuf> {
+    let written = camera.signals.located()?;
+    let path = context.path(&written.value);
+    if is_recording && !path.is_file() {
+        let message = format!("`signals` names no file: {}", path.display());
+        context.problems.error(written.mark, message, "a recording needs the signals recorded with it");
+    }
+    Some(path)
+}
+
+fn rules(
+    context: &mut Context<'_>,
+    camera: &Camera,
+    names: &super::SceneNames,
+    zone: Option<&TimeZone>,
+) -> Vec<RulePlan> {
     let Some(rules) = camera.rules.get() else { return Vec::new() };
     context.unique(rules.iter().map(|rule| &rule.value.id), "rule");
     let kinds = context.registry.rule_kinds;
     rules
         .iter()
-        .filter_map(|rule| context.kind(&rule.value, kinds, "rule", names))
-        .map(|(id, kind, params)| RulePlan { id, kind, params })
+        .filter_map(|rule| {
+            let schedule = conditions::schedule(context, &rule.value, zone);
+            let budget = conditions::budget(context, &rule.value.budget);
+            let preset = conditions::preset(context, &rule.value.preset, camera);
+            let (id, kind, params) = context.kind(&rule.value, kinds, "rule", names)?;
+            Some(RulePlan { id, kind, params, schedule, budget, preset })
+        })
         .collect()
 }

@@ -11,14 +11,18 @@ use std::time::Duration;
 
 use super::camera;
 use super::diagnostic::{Problems, Report};
+use super::evidence;
 use super::node;
-use super::plan::{InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan};
+use super::plan::{
+    EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan, TracksPlan,
+};
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
-use super::span::Span;
+use super::setting::{self, Setting};
 use super::text::{Mark, SourceText};
 use super::{Loaded, params, suggest};
+use crate::base::Span;
 
 /// Everything that the parts of the compilation share.
 pub(super) struct Context<'a> {
@@ -46,8 +50,27 @@ pub fn compile(
     registry: &Registry<'_>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded, Report> {
-    let mut problems = Problems::new(SourceText::new(name, text));
-    let document = node::parse(text, &mut problems).and_then(|root| match root.value {
+    compile_with(text, name, folder, registry, env, &[])
+}
+
+/// The same with parameters of rules that take another value than the text's.
+pub(super) fn compile_with(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    registry: &Registry<'_>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    settings: &[Setting],
+) -> Result<Loaded, Report> {
+    let (shown, marks) = setting::append(text, settings);
+    let mut problems = Problems::new(SourceText::new(name, &shown));
+    let root = node::parse(text, &mut problems).map(|mut root| {
+        for (setting, mark) in settings.iter().zip(marks) {
+            setting.apply(&mut root, mark, &mut problems);
+        }
+        root
+    });
+    let document = root.and_then(|root| match root.value {
         node::NodeValue::Null => {
             problems.error(Mark::default(), "the file is empty", "begin with `version: 1`, `models:` and `cameras:`");
             None
@@ -70,13 +93,15 @@ impl Context<'_> {
             self.problems.error(version.mark, message, "this program reads version 1");
         }
         let models = self.models(&document.models);
+        let recording = evidence::evidence(self, &document.evidence, &EvidencePlan::default());
         Plan {
             folder: self.folder.to_owned(),
             store: self.store(document.store.get()),
+            tracks: self.tracks(document.tracks.get()),
             server: document.server.get().and_then(|server| self.server(server)),
             inference: self.inference(document.inference.get()),
             sinks: self.sinks(&document.sinks),
-            cameras: camera::cameras(self, &document.cameras, &document.models),
+            cameras: camera::cameras(self, &document.cameras, &document.models, document.tracks.is_given(), &recording),
             models,
         }
     }
@@ -90,6 +115,18 @@ impl Context<'_> {
             keep_max_mib: keep.map_or(default::KEEP_MAX_MIB, |k| {
                 self.within(&k.max_mib, "max_mib", 16, 1 << 30, default::KEEP_MAX_MIB)
             }),
+            media: evidence::media(self, store.and_then(|store| store.media.get())),
+        }
+    }
+
+    fn tracks(&mut self, tracks: Option<&raw::Tracks>) -> TracksPlan {
+        let keep = tracks.and_then(|tracks| tracks.keep.get());
+        let (days, max_mib) = (default::TRACKS_KEEP_DAYS, default::TRACKS_KEEP_MAX_MIB);
+        let days = keep.map_or(days, |k| self.within(&k.days, "days", 1, 3650, days));
+        TracksPlan {
+            path: self.path(tracks.and_then(|tracks| tracks.path.get()).map_or(default::TRACKS_PATH, String::as_str)),
+            keep_days: u32::try_from(days).unwrap_or(u32::MAX),
+            keep_max_mib: keep.map_or(max_mib, |k| self.within(&k.max_mib, "max_mib", 16, 1 << 30, max_mib)),
         }
     }
 
@@ -243,7 +280,8 @@ impl Context<'_> {
         }
     }
 
-    fn check_id(&mut self, id: &str, mark: Mark, what: &str) {
+    /// Checks that an id is well formed.
+    pub fn check_id(&mut self, id: &str, mark: Mark, what: &str) {
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let good = id.starts_with(word) && id.len() <= 64 && id.chars().all(|c| word(c) || c == '-' || c == '_');
         if !good {
@@ -263,7 +301,7 @@ impl Context<'_> {
     }
 
     /// A whole number between two bounds, both included.
-    fn within(&mut self, field: &Field<u64>, name: &str, min: u64, max: u64, default: u64) -> u64 {
+    pub fn within(&mut self, field: &Field<u64>, name: &str, min: u64, max: u64, default: u64) -> u64 {
         if let Some(number) = field.located().filter(|number| !(min..=max).contains(&number.value)) {
             let message = format!("`{name}` cannot be {}", number.value);
             self.problems.error(number.mark, message, format!("it is a number from {min} to {max}"));
@@ -287,14 +325,14 @@ impl Context<'_> {
 
     /// A duration with an upper bound.
     pub fn at_most(&mut self, field: &Field<Span>, name: &str, max: Duration, default: Duration) -> Duration {
-        if let Some(span) = field.located().filter(|span| span.value.0 > max) {
+        if let Some(span) = field.located().filter(|span| span.value.duration() > max) {
             self.problems.error(
                 span.mark,
                 format!("`{name}` is too long"),
                 format!("it is at most {}s", max.as_secs()),
             );
         }
-        field.get().map_or(default, |span| span.0)
+        field.get().map_or(default, |span| span.duration())
     }
 }
 

@@ -15,7 +15,7 @@ pub struct PlanDiff {
     /// Cameras that both have, with another setting.
     pub changed: Vec<CameraId>,
     /// Sections outside the cameras that differ; they take effect when the program is started again:
-    /// `store`, `server`, `inference`, `models.NAME`, `sinks.ID`, and `sinks` for a mere change of order.
+    /// `store`, `tracks`, `server`, `inference`, `models.NAME`, `sinks.ID`, and `sinks` for a mere change of order.
     pub needs_restart: Vec<String>,
 }
 
@@ -38,10 +38,13 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
             Some(_) => {}
         }
     }
+    // Without a camera that stores tracks there is nothing that the section could change.
+    let stores = |plan: &Plan| plan.cameras.iter().any(|camera| camera.store_tracks);
     let gone = old.cameras.iter().filter(|camera| new.camera(&camera.id).is_none());
     diff.removed.extend(gone.map(|camera| camera.id.clone()));
     for (section, differs) in [
         ("store", old.store != new.store),
+        ("tracks", stores(new) && (!stores(old) || old.tracks != new.tracks)),
         ("server", old.server != new.server),
         ("inference", old.inference != new.inference),
     ] {

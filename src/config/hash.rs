@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
-use super::plan::{CameraPlan, InferencePlan, ModelPlan, Plan, StorePlan, TrackPlan};
+use super::plan::{CameraPlan, InferencePlan, ModelPlan, Plan, RulePlan, StorePlan, TrackPlan};
+use crate::scene::schedule::{Maintenance, Occasion};
 use crate::scene::{NormPoint, Polygon, Segment};
 
 impl Plan {
@@ -26,8 +27,9 @@ impl Plan {
     #[must_use]
     pub fn normal_form(&self) -> Value {
         // Taken apart without `..`, so that a new setting cannot be forgotten here.
-        let Self { folder, store, server, inference, models, sinks, cameras } = self;
-        let StorePlan { path: _, keep_days, keep_max_mib } = store;
+        let Self { folder, store, tracks: _, server, inference, models, sinks, cameras } = self;
+        // How long media are kept changes nothing of what is seen.
+        let StorePlan { path: _, keep_days, keep_max_mib, media: _ } = store;
         let InferencePlan { workers, max_batch, max_wait } = inference;
         let models: Map<String, Value> =
             models.iter().map(|(name, model)| (name.clone(), model_form(model, folder))).collect();
@@ -79,11 +81,20 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         analyse_fps,
         model,
         track,
+        // Whether what rules see is stored changes nothing of it.
+        store_tracks: _,
         ground,
+        signals,
+        // Nor does what is kept of it.
+        recording: _,
         zones,
         lines,
         lanes,
         rules,
+        presets,
+        site,
+        maintenance,
+        budget,
     } = camera;
     let TrackPlan { lost_for, high_score, low_score } = track;
     let zones: Vec<Value> =
@@ -96,7 +107,7 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
             json!({"id": lane.id, "polygon": polygon_form(&lane.polygon), "direction": segment_form(&lane.direction)})
         })
         .collect();
-    let rules: Vec<Value> = rules.iter().map(|rule| kind_form(&rule.id, &rule.kind, &rule.params, folder)).collect();
+    let rules: Vec<Value> = rules.iter().map(|rule| rule_form(rule, folder)).collect();
     json!({
         "id": id,
         "analysis": address_form(analysis, folder),
@@ -112,11 +123,38 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         "model": model,
         "track": {"lost_for_us": micros(*lost_for), "high_score": high_score, "low_score": low_score},
         "ground": ground.as_ref().map(|ground| json!({"matrix": ground.matrix(), "error_m": ground.error_m()})),
+        "signals": signals.as_ref().map(|path| relative(path, folder)),
         "zones": zones,
         "lines": lines,
         "lanes": lanes,
         "rules": rules,
+        "presets": presets
+            .iter()
+            .map(|preset| json!({"id": preset.id, "reference": relative(&preset.reference, folder)}))
+            .collect::<Vec<_>>(),
+        "site": site,
+        "maintenance": maintenance.iter().map(maintenance_form).collect::<Vec<_>>(),
+        "budget": budget,
     })
+}
+
+fn rule_form(rule: &RulePlan, folder: &Path) -> Value {
+    let RulePlan { id, kind, params, schedule, budget, preset } = rule;
+    let mut form = kind_form(id, kind, params, folder);
+    if let Some(form) = form.as_object_mut() {
+        form.insert("schedule".to_owned(), json!(schedule.as_ref().map(ToString::to_string)));
+        form.insert("budget".to_owned(), json!(budget));
+        form.insert("preset".to_owned(), json!(preset));
+    }
+    form
+}
+
+fn maintenance_form(maintenance: &Maintenance) -> Value {
+    let Maintenance { when, reason } = maintenance;
+    match when {
+        Occasion::Once(from, to) => json!({"from": from, "to": to, "reason": reason}),
+        Occasion::Weekly(schedule) => json!({"weekly": schedule.to_string(), "reason": reason}),
+    }
 }
 
 fn kind_form(id: &str, kind: &str, params: &Map<String, Value>, folder: &Path) -> Value {

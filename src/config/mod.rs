@@ -11,8 +11,10 @@
 mod address;
 mod camera;
 mod compile;
+mod conditions;
 mod diagnostic;
 mod diff;
+mod evidence;
 mod ground;
 mod hash;
 mod login;
@@ -25,7 +27,7 @@ mod read;
 mod registry;
 mod scene;
 mod schema;
-mod span;
+mod setting;
 mod suggest;
 mod text;
 mod zero;
@@ -39,11 +41,13 @@ pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
-    CameraPlan, InferencePlan, LanePlan, LinePlan, Matrix, ModelPlan, Plan, Provider, Range, Rotation, RulePlan,
-    ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, Transport, ZonePlan,
+    Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan, Plan, PresetPlan,
+    Provider, Range, Rotation, RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport,
+    Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;
+pub use setting::Setting;
 pub use suggest::nearest;
 
 use crate::base::{Error, ErrorKind};
@@ -64,6 +68,14 @@ pub struct Loaded {
 /// # Errors
 /// Every mistake in the file; or why it cannot be read, with the kind of that failure.
 pub fn load(path: &Path, registry: &Registry<'_>) -> Result<Loaded, Report> {
+    load_with(path, registry, &[])
+}
+
+/// Loads a pipeline file with parameters of rules that take another value than the file's.
+///
+/// # Errors
+/// As [`load`]; mistakes in the settings are told as if they stood at the end of the file.
+pub fn load_with(path: &Path, registry: &Registry<'_>, settings: &[Setting]) -> Result<Loaded, Report> {
     let name = path.display().to_string();
     let whole_file =
         |kind, message: &str, help: &str| Problems::new(SourceText::new(&name, "")).whole_file(kind, message, help);
@@ -88,5 +100,5 @@ pub fn load(path: &Path, registry: &Registry<'_>) -> Result<Loaded, Report> {
         .map_err(|_| whole_file(ErrorKind::Config, "is not UTF-8 text", "save it as UTF-8; is this the right file?"))?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let folder = absolute.parent().unwrap_or(&absolute);
-    compile(&text, &name, folder, registry, &|variable| std::env::var_os(variable))
+    compile::compile_with(&text, &name, folder, registry, &|variable| std::env::var_os(variable), settings)
 }

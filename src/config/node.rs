@@ -22,12 +22,14 @@ const MAX_NODES: usize = 200_000;
 const MAX_REPEATED: usize = 50_000;
 
 /// A value and its place.
+#[derive(Clone)]
 pub(super) struct Node {
     pub mark: Mark,
     pub value: NodeValue,
 }
 
 /// A YAML value.
+#[derive(Clone)]
 pub(super) enum NodeValue {
     Null,
     Bool(bool),
@@ -40,6 +42,7 @@ pub(super) enum NodeValue {
 }
 
 /// A key of a map and its value.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub key: String,
     pub key_mark: Mark,

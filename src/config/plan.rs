@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::address::Address;
 use crate::base::{CameraId, Timestamp};
+use crate::scene::schedule::{Maintenance, Schedule};
 use crate::scene::{Ground, Polygon, Segment};
 
 /// A whole pipeline.
@@ -21,6 +22,8 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Where events are kept.
     pub store: StorePlan,
+    /// Where the tracks of cameras with `store_tracks` go, and for how long.
+    pub tracks: TracksPlan,
     /// The HTTP port, if any.
     pub server: Option<ServerPlan>,
     /// How inference is shared.
@@ -47,6 +50,75 @@ pub struct StorePlan {
     /// Absolute folder.
     pub path: PathBuf,
     /// Days that an event is kept.
+    pub keep_days: u32,
+    /// Size on disk in MiB.
+    pub keep_max_mib: u64,
+    /// How long stills and clips are kept.
+    pub media: MediaPlan,
+}
+
+/// How long stills and clips are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaPlan {
+    /// Days.
+    pub days: u32,
+    /// Size of all in MiB.
+    pub max_mib: u64,
+    /// Size of one camera's in MiB.
+    pub camera_max_mib: Option<u64>,
+    /// Free space on the disk in MiB that they leave.
+    pub min_free_mib: u64,
+}
+
+/// What is kept of a camera's events besides their records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidencePlan {
+    /// Which events get a clip.
+    pub clips: Which,
+    /// Which events get a still.
+    pub stills: Which,
+    /// How long before the event a clip begins, at least.
+    pub pre_roll: Duration,
+    /// How long it goes on afterwards.
+    pub post_roll: Duration,
+    /// Longest clip.
+    pub max_length: Duration,
+    /// Most memory for packets that wait for an event, bytes.
+    pub buffer_bytes: usize,
+    /// Widest still, pixels.
+    pub still_width: usize,
+    /// What is blurred in stills; each once, in order.
+    pub blur: Vec<Blur>,
+}
+
+/// Which events something is done for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// No event.
+    None,
+    /// Events that last, and those of severity `warning` and above.
+    Alarms,
+    /// Every event.
+    All,
+}
+
+/// What is blurred in stills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Blur {
+    /// People, and the upper part of two-wheelers.
+    Person,
+    /// The lower middle of vehicles, where plates usually are.
+    Plate,
+}
+
+/// Where tracks are stored and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracksPlan {
+    /// Absolute folder.
+    pub path: PathBuf,
+    /// Days that a file is kept.
     pub keep_days: u32,
     /// Size on disk in MiB.
     pub keep_max_mib: u64,
@@ -137,7 +209,7 @@ pub struct CameraPlan {
     pub id: CameraId,
     /// The stream that is analysed.
     pub analysis: Address,
-    /// The stream for stills, if it is another.
+    /// The stream that clips are cut from, if it is another.
     pub evidence: Option<Address>,
     /// Which certificates are trusted, of rtsps and https.
     pub tls: TlsTrust,
@@ -161,8 +233,14 @@ pub struct CameraPlan {
     pub model: String,
     /// How objects are followed.
     pub track: TrackPlan,
+    /// Whether its tracks are stored.
+    pub store_tracks: bool,
     /// The ground plane, when the camera is calibrated.
     pub ground: Option<Ground>,
+    /// Absolute path of the file that tells what traffic signals show, if any.
+    pub signals: Option<PathBuf>,
+    /// What is kept of its events.
+    pub recording: EvidencePlan,
     /// Zones in file order.
     pub zones: Vec<ZonePlan>,
     /// Lines in file order.
@@ -171,6 +249,14 @@ pub struct CameraPlan {
     pub lanes: Vec<LanePlan>,
     /// Rules in file order.
     pub rules: Vec<RulePlan>,
+    /// Where it may stand, if it can be turned.
+    pub presets: Vec<PresetPlan>,
+    /// The site that it shares with other cameras.
+    pub site: Option<String>,
+    /// When the camera is worked at.
+    pub maintenance: Vec<Maintenance>,
+    /// Most alarms an hour of all its rules together.
+    pub budget: Option<u32>,
 }
 
 /// How rtsp carries media.
@@ -290,7 +376,7 @@ pub struct LanePlan {
 }
 
 /// A rule: its kind and the kind's own parameters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RulePlan {
     /// Its id, once per camera.
     pub id: String,
@@ -298,4 +384,19 @@ pub struct RulePlan {
     pub kind: String,
     /// The kind's parameters, validated by the kind, paths absolute.
     pub params: Map<String, Value>,
+    /// When it works; always without one.
+    pub schedule: Option<Schedule>,
+    /// Most happenings an hour that it may start.
+    pub budget: Option<u32>,
+    /// The preset that it is for.
+    pub preset: Option<String>,
+}
+
+/// A position that a camera is turned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresetPlan {
+    /// Its id, once per camera.
+    pub id: String,
+    /// Absolute path of a picture of the view.
+    pub reference: PathBuf,
 }

@@ -9,12 +9,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use super::diagnostic::Problems;
+use super::evidence::{Evidence, Media};
 use super::node::{Entry, Node, NodeValue};
 use super::plan::{Matrix, Provider, Range, Rotation, Transport};
 use super::read::{Field, FromNode, Located, Table, choice, table};
-use super::span::Span;
 use super::text::Mark;
+use crate::base::Span;
 use crate::scene::NormPoint;
+use crate::scene::schedule::Day;
 
 /// The version of the document shape that this program reads.
 pub(super) const VERSION: u64 = 1;
@@ -26,6 +28,9 @@ pub(super) mod default {
     pub const STORE_PATH: &str = "./vantage-data";
     pub const KEEP_DAYS: u64 = 30;
     pub const KEEP_MAX_MIB: u64 = 2048;
+    pub const TRACKS_PATH: &str = "./vantage-data/tracks";
+    pub const TRACKS_KEEP_DAYS: u64 = 7;
+    pub const TRACKS_KEEP_MAX_MIB: u64 = 4096;
     pub const LISTEN: &str = "127.0.0.1:9090";
     pub const WORKERS: u64 = 2;
     pub const MAX_BATCH: u64 = 1;
@@ -35,6 +40,7 @@ pub(super) mod default {
     pub const LOST_FOR: Duration = Duration::from_secs(1);
     pub const HIGH_SCORE: f64 = 0.25;
     pub const LOW_SCORE: f64 = 0.1;
+    pub const TIME_ZONE: &str = "UTC";
 
     /// A duration as the file writes it.
     pub fn text(duration: Duration) -> String {
@@ -52,10 +58,14 @@ table! {
         required version: u64,
         /// Where events, stills and cursors are kept on disk.
         optional store: Store,
+        /// Stores what the tracker gave the rules, for `vantage backtest` and `why-not`; without this section only cameras with `store_tracks` do.
+        optional tracks: Tracks,
         /// The HTTP port for health and metrics; without this section there is none.
         optional server: Server,
         /// How inference is shared among the cameras.
         optional inference: Inference,
+        /// Clips and stills of events, for all cameras.
+        optional evidence: Evidence,
         /// Detection models by name; a camera without `model` uses the one named `default`.
         required models: BTreeMap<String, Located<Model>>,
         /// Where events are delivered.
@@ -72,6 +82,8 @@ table! {
         optional path: String = default::STORE_PATH,
         /// How much history is kept.
         optional keep: Keep,
+        /// How long stills and clips are kept.
+        optional media: Media,
     }
 }
 
@@ -82,6 +94,26 @@ table! {
         optional days: u64 = default::KEEP_DAYS,
         /// Size on disk in MiB, 16 or more.
         optional max_mib: u64 = default::KEEP_MAX_MIB,
+    }
+}
+
+table! {
+    /// Where tracks are stored and for how long.
+    Tracks ("`tracks`") {
+        /// Folder of the tracks files; created when it is missing.
+        optional path: String = default::TRACKS_PATH,
+        /// How much is kept.
+        optional keep: TracksKeep,
+    }
+}
+
+table! {
+    /// How many tracks are kept: whichever limit is reached first.
+    TracksKeep ("`keep`") {
+        /// Days, 1 to 3650.
+        optional days: u64 = default::TRACKS_KEEP_DAYS,
+        /// Size on disk in MiB, 16 or more, of all cameras together.
+        optional max_mib: u64 = default::TRACKS_KEEP_MAX_MIB,
     }
 }
 
@@ -170,8 +202,14 @@ table! {
         optional model: String = default::MODEL,
         /// How objects are followed.
         optional track: Track,
+        /// Whether this camera's tracks are stored; as the section `tracks` says where it is not given.
+        optional store_tracks: bool,
         /// Where the picture lies on the ground, in metres: for speeds and distances.
         optional calibration: Calibration,
+        /// File with what traffic signals show, one report a line; followed as it grows when the camera is live.
+        optional signals: String,
+        /// Clips and stills of its events, where they differ from the file's `evidence`.
+        optional evidence: Evidence,
         /// Areas that rules refer to.
         optional zones: Vec<Located<Zone>> = json!([]),
         /// Directed lines that rules refer to.
@@ -180,6 +218,62 @@ table! {
         optional lanes: Vec<Located<Lane>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
+        /// Where a camera that can be turned may stand; its rules rest while it stands elsewhere.
+        optional presets: Vec<Located<Preset>> = json!([]),
+        /// Site that it shares with other cameras: what they report of one thing there becomes one incident.
+        optional site: String,
+        /// IANA name of the time zone that schedules and maintenance are written in.
+        optional time_zone: String = default::TIME_ZONE,
+        /// When the camera is worked at: no rule reports anything then.
+        optional maintenance: Vec<Located<Maintenance>> = json!([]),
+        /// Most alarms (warnings and above) an hour that its rules may start together, 1 to 100000; no limit when not given.
+        optional budget: u64,
+    }
+}
+
+table! {
+    /// A position that the camera is turned to.
+    Preset ("this preset") {
+        /// Its name, once per camera, which rules refer to.
+        required id: String,
+        /// PNG or JPEG picture of the view from there, in the shape of the analysed stream.
+        required reference: String,
+    }
+}
+
+table! {
+    /// When a rule works; always without it. Needs capture times: a recording without a date is taken as active.
+    Schedule ("`schedule`") {
+        /// IANA name of the time zone; the camera's own when not given.
+        optional time_zone: String,
+        /// Windows of the week in which the rule works, which must not overlap.
+        required active: Vec<Located<Hours>>,
+    }
+}
+
+table! {
+    /// Hours on some days of the week.
+    Hours ("this window") {
+        /// Days that it begins on; every day when not given.
+        optional days: Vec<Located<Day>>,
+        /// Time of day at which it begins, such as "22:00".
+        optional from: String = "00:00",
+        /// Time of day at which it ends, up to "24:00"; on the next day when it is the earlier one.
+        optional to: String = "24:00",
+    }
+}
+
+table! {
+    /// When a camera is worked at: once, or every week.
+    Maintenance ("this maintenance window") {
+        /// Days of the week that it begins on; every day when not given. Only with times of day.
+        optional days: Vec<Located<Day>>,
+        /// When it begins: a time of day ("22:00"), or a date and time (RFC 3339) for once.
+        required from: String,
+        /// When it ends, written the same way.
+        required to: String,
+        /// Why, for the record.
+        optional reason: String,
     }
 }
 
@@ -198,7 +292,7 @@ table! {
     Streams ("`streams`") {
         /// The stream that is analysed; a small one saves decoding.
         required analysis: String,
-        /// The stream that stills and clips are taken from.
+        /// The stream that clips are cut from; it is recorded and not decoded.
         optional evidence: String,
     }
 }
@@ -328,18 +422,6 @@ impl JsonSchema for Point {
     }
 }
 
-impl JsonSchema for Span {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Duration".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A number and a unit: ms, s, m, h or d.",
-            "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$", "examples": ["200ms", "3s"],
-        })
-    }
-}
-
 /// The corners of a polygon; bad as a whole when one of them is, because the rest makes another shape.
 #[derive(Clone)]
 pub(super) struct Corners(pub Vec<NormPoint>);
@@ -369,6 +451,12 @@ impl JsonSchema for Corners {
 pub(super) struct Kind {
     pub id: Field<String>,
     pub kind: Field<String>,
+    /// Of rules only, whatever their type.
+    pub schedule: Field<Schedule>,
+    /// Of rules only, whatever their type.
+    pub budget: Field<u64>,
+    /// Of rules only, whatever their type.
+    pub preset: Field<String>,
     pub params: Vec<Param>,
 }
 
@@ -390,17 +478,22 @@ pub(super) struct Marks {
 }
 
 impl Kind {
-    const KEYS: &'static [&'static str] = &["id", "type"];
+    const SINK_KEYS: &'static [&'static str] = &["id", "type"];
+    const RULE_KEYS: &'static [&'static str] = &["id", "type", "schedule", "budget", "preset"];
 }
 
 impl FromNode for Kind {
     fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
-        let what = if name == "sinks" { "this sink" } else { "this rule" };
+        let is_rule = name != "sinks";
+        let (what, keys) = if is_rule { ("this rule", Self::RULE_KEYS) } else { ("this sink", Self::SINK_KEYS) };
         let table = Table::open_any(node, what, problems)?;
         Some(Self {
             id: table.required("id", problems),
             kind: table.required("type", problems),
-            params: table.others(Self::KEYS).map(Param::from).collect(),
+            schedule: if is_rule { table.optional("schedule", problems) } else { Field::Absent },
+            budget: if is_rule { table.optional("budget", problems) } else { Field::Absent },
+            preset: if is_rule { table.optional("preset", problems) } else { Field::Absent },
+            params: table.others(keys).map(Param::from).collect(),
         })
     }
 }
@@ -463,6 +556,7 @@ macro_rules! words {
 words!(Fallback: "cpu" => Cpu);
 words!(Provider: "cpu" => Cpu, "cuda" => Cuda, "tensorrt" => Tensorrt);
 words!(Transport: "tcp" => Tcp, "udp" => Udp, "auto" => Auto);
+words!(Day: "mon" => Mon, "tue" => Tue, "wed" => Wed, "thu" => Thu, "fri" => Fri, "sat" => Sat, "sun" => Sun);
 words!(Matrix: "bt601" => Bt601, "bt709" => Bt709);
 words!(Range: "limited" => Limited, "full" => Full);
 
@@ -478,6 +572,18 @@ impl FromNode for Rotation {
             );
         }
         rotation
+    }
+}
+
+impl JsonSchema for Day {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Day".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": Self::ALL.map(Self::as_str)})
     }
 }
 

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 
 use super::diagnostic::Problems;
 use super::node::{Entry, Node, NodeValue};
-use super::span::Span;
 use super::suggest;
 use super::text::Mark;
+use crate::base::Span;
 
 /// A value that can be read from a node. `name` is the key it stands under, for messages.
 pub(super) trait FromNode: Sized {
@@ -228,10 +228,9 @@ impl FromNode for Span {
     fn from_node(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
         const HELP: &str = "write a number and a unit (ms, s, m, h, d), such as 200ms or 3s";
         match &node.value {
-            NodeValue::Text(text) => text
-                .parse()
-                .map_err(|why| problems.error(node.mark, format!("`{name}` is no duration: {why}"), HELP))
-                .ok(),
+            NodeValue::Text(text) => {
+                text.parse().map_err(|why| problems.error(node.mark, format!("`{name}`: {why}"), HELP)).ok()
+            }
             NodeValue::Integer(value) => {
                 let help = format!("write the unit: {value}ms or {value}s");
                 problems.error(node.mark, format!("`{name}` is no duration: a duration needs a unit"), help);

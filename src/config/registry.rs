@@ -55,6 +55,8 @@ pub struct SceneNames {
     pub lanes: Vec<String>,
     /// Whether the camera has a ground-plane calibration.
     pub calibrated: bool,
+    /// Whether the camera has a feed of traffic signals.
+    pub signals: bool,
 }
 
 impl SceneNames {

@@ -18,6 +18,7 @@ pub(super) fn names(camera: &Camera) -> SceneNames {
         zones: camera.zones.get().into_iter().flatten().filter_map(|zone| zone.value.id.get().cloned()).collect(),
         lines: camera.lines.get().into_iter().flatten().filter_map(|line| line.value.id.get().cloned()).collect(),
         calibrated: camera.calibration.is_given(),
+        signals: camera.signals.is_given(),
         lanes: camera.lanes.get().into_iter().flatten().filter_map(|lane| lane.value.id.get().cloned()).collect(),
     }
 }

@@ -4,16 +4,24 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::raw::Document;
+use super::raw::{Document, Schedule};
 use super::registry::{KindInfo, Registry};
+
+const PRESET: &str = "The camera's preset that the rule is for; it rests while the camera stands elsewhere.";
+const BUDGET: &str = "Most happenings an hour that the rule may start; what is held back is counted and reported.";
 
 /// The JSON Schema (draft 2020-12) of the pipeline file, with the rules and sinks of `registry`.
 #[must_use]
 pub fn schema(registry: &Registry<'_>) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let root = generator.subschema_for::<Document>();
-    let rule = kinds(&mut generator, registry.rule_kinds);
-    let sink = kinds(&mut generator, registry.sink_kinds);
+    let conditions = [
+        ("schedule", generator.subschema_for::<Schedule>().to_value()),
+        ("preset", json!({"type": "string", "description": PRESET})),
+        ("budget", json!({"type": "integer", "minimum": 1, "description": BUDGET})),
+    ];
+    let rule = kinds(&mut generator, registry.rule_kinds, &conditions);
+    let sink = kinds(&mut generator, registry.sink_kinds, &[]);
     let mut definitions = generator.take_definitions(true);
     definitions.remove("Kind");
     set(&mut definitions, "/Camera/properties/rules/items", json!({"$ref": "#/$defs/Rule"}));
@@ -45,8 +53,8 @@ fn set(definitions: &mut Map<String, Value>, pointer: &str, value: Value) {
     }
 }
 
-/// One schema for each kind: its name as a constant `type`, its parameters, closed when the kind describes them.
-fn kinds(generator: &mut SchemaGenerator, kinds: &[KindInfo]) -> Value {
+/// One schema for each kind: its name as a constant `type`, its parameters and the `shared` keys, closed when the kind describes them.
+fn kinds(generator: &mut SchemaGenerator, kinds: &[KindInfo], shared: &[(&str, Value)]) -> Value {
     let choices: Vec<Value> = kinds
         .iter()
         .map(|kind| {
@@ -64,6 +72,7 @@ fn kinds(generator: &mut SchemaGenerator, kinds: &[KindInfo]) -> Value {
             };
             properties.insert("id".to_owned(), id_schema());
             properties.insert("type".to_owned(), json!({"const": kind.name}));
+            properties.extend(shared.iter().map(|(key, schema)| ((*key).to_owned(), schema.clone())));
             required.extend([json!("id"), json!("type")]);
             let mut choice =
                 json!({"type": "object", "title": kind.name, "properties": properties, "required": required});

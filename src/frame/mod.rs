@@ -1,7 +1,9 @@
 //! Pictures: the decoder's buffer by reference, the ring they wait in, the tensor or still they become.
 
 pub mod account;
+pub mod canvas;
 pub mod colour;
+pub mod glance;
 pub mod letterbox;
 pub mod picture;
 pub mod planes;

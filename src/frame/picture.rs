@@ -10,7 +10,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::{Colour, Matrix, Plane, PlaneFormat, Planes, Range, Rotation};
-use crate::base::{CaptureTime, Error, ErrorKind, FrameSeq, MediaTime, Result, RunId};
+use crate::base::{CaptureTime, Error, ErrorKind, FrameSeq, MediaTime, Result, RunId, Timestamp};
 
 /// One decoded frame on its way to the detector.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Frame {
     pub at: MediaTime,
     /// When it was taken.
     pub capture: CaptureTime,
+    /// When it was taken as far as its arrival tells; the capture time itself for a recording.
+    pub by_arrival: Timestamp,
     /// When the access unit's last packet reached the decoder.
     pub arrived: Instant,
     /// The pixels.
@@ -56,6 +58,12 @@ impl Picture {
     #[must_use]
     pub fn new(buffer: gst::Buffer, info: gst_video::VideoInfo, layout: PictureLayout) -> Self {
         Self { buffer, info, layout }
+    }
+
+    /// The turn that its pixels still need to be upright.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        self.layout.rotation
     }
 
     /// Size as displayed, pixels.

@@ -104,6 +104,17 @@ pub enum Rotation {
 }
 
 impl Rotation {
+    /// Clockwise degrees.
+    #[must_use]
+    pub fn degrees(self) -> u16 {
+        match self {
+            Self::None => 0,
+            Self::Cw90 => 90,
+            Self::Cw180 => 180,
+            Self::Cw270 => 270,
+        }
+    }
+
     /// The size after the turn of something of `size` (width, height); its own inverse.
     #[must_use]
     pub fn turned(self, size: (usize, usize)) -> (usize, usize) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::graph::Graph;
+use super::licence;
 use super::manifest::{FILE_NAME, Input, Thresholds};
 use super::model::{Batch, Found, Model};
 use super::options::ModelOptions;
@@ -28,6 +29,9 @@ pub struct Report {
     /// Why the program cannot run it as it is, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
+    /// What a user of the model should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The settings that a usable model ends up with.
@@ -69,8 +73,19 @@ impl Model {
                 licence: self.licence.clone(),
             }),
             unusable: None,
+            warnings: self.warnings(),
         }
     }
+
+    /// What a user of the model should know.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self.licence.as_deref())
+    }
+}
+
+fn warnings(licence: Option<&str>) -> Vec<String> {
+    if licence.is_some() { Vec::new() } else { vec![licence::WARNING.to_owned()] }
 }
 
 /// Describes any ONNX file or model folder; a model that cannot be run is described, too.
@@ -86,6 +101,7 @@ pub fn inspect(path: &Path, options: &ModelOptions) -> Result<Report> {
         graph: found.graph.clone(),
         detector: None,
         unusable: None,
+        warnings: warnings(licence::stated(&found.path, found.manifest.as_ref(), &found.graph).as_deref()),
     };
     match Model::resolve(found, options) {
         Ok(model) => report.detector = model.describe().detector,

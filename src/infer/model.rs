@@ -12,7 +12,7 @@ use super::family::{self, Family, Layout, detr};
 use super::graph::{Dim, Element, Graph};
 use super::manifest::{self, Input, LabelSource, Manifest, Thresholds};
 use super::options::ModelOptions;
-use super::{coco, metadata};
+use super::{coco, licence, metadata};
 use crate::base::{Error, ErrorKind, Result};
 use crate::frame::TensorSpec;
 use crate::scene::Labels;
@@ -55,7 +55,7 @@ pub struct Model {
     pub batch: Batch,
     /// Score and suppression thresholds in force.
     pub thresholds: Thresholds,
-    /// Licence of the weights, when `model.yaml` or the metadata states one.
+    /// Licence of the weights, when `model.yaml`, the metadata or a file in the model's folder states one.
     pub licence: Option<String>,
     /// Where the weights come from, when `model.yaml` says so.
     pub source: Option<String>,
@@ -125,8 +125,8 @@ impl Model {
         let name = manifest.as_ref().map(|m| m.name.clone()).unwrap_or_else(|| {
             path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
         });
-        let (licence, source) = manifest.map(|m| (m.licence, m.source)).unwrap_or_default();
-        let licence = licence.or_else(|| graph.meta("license").map(ToOwned::to_owned));
+        let licence = licence::stated(&path, manifest.as_ref(), &graph);
+        let source = manifest.and_then(|m| m.source);
         Ok(Self {
             name,
             path,

@@ -104,6 +104,21 @@ impl Codec {
         CODECS.iter().find(|codec| codec.encoding == encoding)
     }
 
+    /// `caps` by the name that payloaders and muxers know: AVI calls MPEG-4 Part 2 by its first encoder's name.
+    #[must_use]
+    pub fn standard_caps(&self, mut caps: gst::Caps) -> gst::Caps {
+        let divx = |structure: &gst::StructureRef| structure.name() == "video/x-divx";
+        if caps.structure(0).is_some_and(divx)
+            && let Some(structure) = caps.make_mut().structure_mut(0)
+        {
+            structure.set_name(self.caps[0]);
+            structure.set("mpegversion", 4);
+            structure.set("systemstream", false);
+            structure.remove_field("divxversion");
+        }
+        caps
+    }
+
     /// The known codecs' names, for messages.
     #[must_use]
     pub fn names() -> String {

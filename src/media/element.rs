@@ -7,13 +7,13 @@ use crate::base::{Error, ErrorKind, Result};
 
 /// Elements outside the codec table, by package.
 const PACKAGES: [(&str, &[&str]); 5] = [
-    ("libgstreamer1.0-0", &["capsfilter", "fakesink", "filesrc"]),
-    ("gstreamer1.0-plugins-base", &["appsink", "appsrc", "videotestsrc"]),
+    ("libgstreamer1.0-0", &["capsfilter", "fakesink", "filesink", "filesrc"]),
+    ("gstreamer1.0-plugins-base", &["appsink", "appsrc", "videoconvert", "videotestsrc"]),
     (
         "gstreamer1.0-plugins-good",
-        &["avidemux", "matroskademux", "multipartdemux", "qtdemux", "rtspsrc", "souphttpsrc"],
+        &["avidemux", "matroskademux", "matroskamux", "mp4mux", "multipartdemux", "qtdemux", "rtspsrc", "souphttpsrc"],
     ),
-    ("gstreamer1.0-plugins-bad", &["tsdemux"]),
+    ("gstreamer1.0-plugins-bad", &["openh264enc", "tsdemux"]),
     ("gstreamer1.0-plugins-ugly", &["x264enc"]),
 ];
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 pub use self::server::{Server, serve};
 use crate::pipeline::CameraReport;
+use crate::pipeline::evidence::ClipCounts;
 use crate::pipeline::latency::Latency;
 use crate::scene::Position;
 use crate::sink::dispatch::SinkStatus;
@@ -38,6 +39,10 @@ pub struct Snapshot {
     pub store: StoreStats,
     /// The store's disk.
     pub store_health: StoreHealth,
+    /// What became of clips.
+    pub clips: Arc<ClipCounts>,
+    /// Bytes of each camera's stills and clips, each camera once.
+    pub media_bytes: Vec<(String, u64)>,
     /// The newest durable position.
     pub latest_position: Position,
     /// From a frame's last packet to its events on disk.

@@ -4,16 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::conditions::ConditionsCell;
 use super::events::Origin;
+use super::evidence::{Recorder, Scenery, StillWriter};
 use super::lane::{Job, JobOwner, Lane};
 use super::output::Output;
 use super::tail::{SceneBuilder, Tail, TailParts, tracking};
 use crate::base::{Clock, Error, ErrorKind, Result};
-use crate::config::{self, Address, CameraPlan};
-use crate::frame::{Account, Frame, FrameDrop, Inlet, Pushed, Stages};
-use crate::rule::{self, Lane as SceneLane, RuleSet, Scene, SceneNames};
+use crate::config::{self, Address, CameraPlan, Which};
+use crate::frame::{
+    Account, Colour, Frame, FrameDrop, Inlet, Matrix, Plane, PlaneFormat, Planes, Pushed, Range, Rotation, Stages,
+    WhenFull, glance,
+};
+use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, Preset, RuleSet, Scene, SceneNames};
 use crate::scene::{Labels, SkipReason};
-use crate::source::{Knocker, Location, Outlet, Settings, StatusCell, Supervisor, SupervisorParts};
+use crate::source::packets::{Link, PacketRing, PacketsOptions};
+use crate::source::signals::SignalFeed;
+use crate::source::{Knocker, Location, Outlet, Settings, Status, StatusCell, Supervisor, SupervisorParts};
+use crate::tracklog::{Header, TrackLog};
 
 /// What a camera shares with the others.
 pub struct Shared {
@@ -33,6 +41,10 @@ pub struct Shared {
     pub repeat: u32,
     /// Of how many frames one is analysed; 1 analyses all.
     pub every: u64,
+    /// Stores tracks.
+    pub tracks: Option<Arc<TrackLog>>,
+    /// What happens when more comes than can be taken.
+    pub when_full: WhenFull,
 }
 
 /// A running camera.
@@ -43,9 +55,20 @@ pub struct Camera {
     pub account: Arc<Account>,
     /// Its status.
     pub status: Arc<StatusCell>,
+    /// Under what conditions its rules work.
+    pub conditions: Arc<ConditionsCell>,
     supervisor: Supervisor,
     inlet: Arc<Inlet<Job>>,
     owner: Arc<JobOwner>,
+    packets: Option<Arc<PacketRing>>,
+    /// The second stream, which is only recorded.
+    recording: Option<Recording>,
+}
+
+/// A stream that is recorded and not decoded.
+struct Recording {
+    status: Arc<StatusCell>,
+    supervisor: Supervisor,
 }
 
 impl Camera {
@@ -59,7 +82,7 @@ impl Camera {
         let labels = lane.model().labels.clone();
         let scene = scene_builder(&plan, &labels);
         let rules = rules(&plan, &scene(16.0 / 9.0)).map_err(context)?;
-        let settings = settings(&plan, shared.repeat);
+        let settings = settings(&plan, &plan.analysis, shared.repeat);
         let footage = match settings.location.path() {
             Some(path) => {
                 // Says what is wrong with the file in its own words before anything reads it.
@@ -68,8 +91,22 @@ impl Camera {
             }
             None => shared.start_name.clone(),
         };
+        let signals = match &plan.signals {
+            Some(path) if plan.analysis.is_file() => Some(SignalFeed::recorded(path).map_err(context)?),
+            Some(path) => Some(SignalFeed::live(path.clone())),
+            None => None,
+        };
         let account = Arc::new(Account::default());
         let status = Arc::new(StatusCell::default());
+        let conditions = Arc::new(ConditionsCell::default());
+        let header = Header::new(plan.id.as_str(), &footage, &lane.model().sha256, &shared.plan_hash, labels.names());
+        let tracks = shared.tracks.as_ref().filter(|_| plan.store_tracks).map(|log| log.recorder(header));
+        let packets = packets(&plan, shared);
+        let evidence = shared.output.clips().zip(packets.clone());
+        let clips = evidence
+            .map(|(clips, ring)| Recorder::new(plan.id.clone(), ring, Arc::clone(clips), plan.recording.clone()));
+        let with_stills = shared.output.wants_stills() && plan.recording.stills != Which::None;
+        let stills = with_stills.then(|| StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone()));
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),
@@ -77,27 +114,42 @@ impl Camera {
             tracking: tracking(&plan, &labels),
             rules,
             scene,
+            signals,
             origin: Origin {
                 camera: plan.id.clone(),
+                site: plan.site.clone(),
                 footage,
                 model: lane.model().sha256.clone(),
                 pipeline: shared.plan_hash.clone(),
                 labels,
             },
+            conditions: Arc::clone(&conditions),
+            tracks,
+            clips,
+            stills,
         });
         let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
         let inlet = Arc::new(lane.inlet());
+        let recording = record(&plan, packets.as_ref(), shared)?;
         let supervisor = Supervisor::start(SupervisorParts {
             settings,
             account: Arc::clone(&account),
             status: Arc::clone(&status),
             stages: Arc::clone(&shared.stages),
             outlet: outlet(&plan, shared.every, &account, &inlet, &owner),
+            packets: packets.clone().filter(|_| recording.is_none()),
+            decode: true,
             interrupted: interrupted(&inlet, &owner),
             clock: Arc::clone(&shared.clock),
             knocker: Arc::clone(&shared.knocker),
         })?;
-        Ok(Self { plan, account, status, supervisor, inlet, owner })
+        Ok(Self { plan, account, status, conditions, supervisor, inlet, owner, packets, recording })
+    }
+
+    /// What the second stream is doing, if there is one.
+    #[must_use]
+    pub fn recording_status(&self) -> Option<Status> {
+        self.recording.as_ref().map(|recording| recording.status.get())
     }
 
     /// Whether the source has ended by itself (recordings do).
@@ -109,6 +161,12 @@ impl Camera {
     /// Asks the source to stop, without waiting: frames that nobody has taken yet are given up and counted.
     pub fn request_stop(&self) {
         self.supervisor.request_stop();
+        if let Some(recording) = &self.recording {
+            recording.supervisor.request_stop();
+        }
+        if let Some(packets) = &self.packets {
+            packets.release();
+        }
         for _job in self.inlet.close() {
             self.account.frame_dropped(FrameDrop::Shutdown);
         }
@@ -122,8 +180,56 @@ impl Camera {
         let ended = self.supervisor.join();
         self.inlet.wait_drained();
         self.owner.tail.end();
+        if let Some(packets) = &self.packets {
+            packets.close();
+        }
+        if let Some(recording) = self.recording {
+            recording.supervisor.request_stop();
+            if let Err(error) = recording.supervisor.join() {
+                tracing::warn!(camera = %self.plan.id, %error, "the recorded stream failed");
+            }
+        }
         ended
     }
+}
+
+/// Where the camera's packets are kept, when an event may get a clip of them.
+fn packets(plan: &CameraPlan, shared: &Shared) -> Option<Arc<PacketRing>> {
+    let clips = shared.output.clips()?;
+    if plan.rules.is_empty() || plan.recording.clips == Which::None {
+        return None;
+    }
+    let link = match &plan.evidence {
+        None => Link::Same,
+        Some(Address::File(_)) => Link::Recorded,
+        Some(Address::Network { .. }) => Link::Live,
+    };
+    let options = PacketsOptions {
+        pre_roll: plan.recording.pre_roll,
+        max_bytes: plan.recording.buffer_bytes,
+        when_full: shared.when_full,
+        link,
+    };
+    Some(Arc::new(PacketRing::new(options, clips.waker())))
+}
+
+/// Starts the second stream, if there is one and somewhere to keep it.
+fn record(plan: &CameraPlan, packets: Option<&Arc<PacketRing>>, shared: &Shared) -> Result<Option<Recording>> {
+    let (Some(address), Some(packets)) = (&plan.evidence, packets) else { return Ok(None) };
+    let status = Arc::new(StatusCell::default());
+    let supervisor = Supervisor::start(SupervisorParts {
+        settings: settings(plan, address, shared.repeat),
+        account: Arc::new(Account::default()),
+        status: Arc::clone(&status),
+        stages: Arc::clone(&shared.stages),
+        outlet: Arc::new(|_| true),
+        packets: Some(Arc::clone(packets)),
+        decode: false,
+        interrupted: Arc::new(|| {}),
+        clock: Arc::clone(&shared.clock),
+        knocker: Arc::clone(&shared.knocker),
+    })?;
+    Ok(Some(Recording { status, supervisor }))
 }
 
 /// Where the source's frames go: sampled, then into the lane's ring.
@@ -194,20 +300,26 @@ impl Sampler {
     }
 }
 
-fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
-    let (zones, lines, lanes) = (plan.zones.clone(), plan.lines.clone(), plan.lanes.clone());
-    let (ground, labels) = (plan.ground.clone(), labels.clone());
-    Box::new(move |aspect| Scene {
-        tripwires: lines.iter().map(|l| (l.id.clone(), l.segment)).collect(),
-        zones: zones.iter().map(|z| (z.id.clone(), z.polygon.clone())).collect(),
-        lanes: lanes
+pub(super) fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
+    let (plan, labels) = (plan.clone(), labels.clone());
+    Box::new(move |aspect| scene(&plan, &labels, aspect))
+}
+
+/// The drawn scene of a camera on a picture `aspect` times as wide as high.
+#[must_use]
+pub fn scene(plan: &CameraPlan, labels: &Labels, aspect: f32) -> Scene {
+    Scene {
+        tripwires: plan.lines.iter().map(|l| (l.id.clone(), l.segment)).collect(),
+        zones: plan.zones.iter().map(|z| (z.id.clone(), z.polygon.clone())).collect(),
+        lanes: plan
+            .lanes
             .iter()
             .filter_map(|l| Some((l.id.clone(), SceneLane::new(l.polygon.clone(), &l.direction, aspect)?)))
             .collect::<BTreeMap<_, _>>(),
-        ground: ground.clone(),
+        ground: plan.ground.clone(),
         labels: labels.clone(),
         aspect,
-    })
+    }
 }
 
 /// Whether a camera's rules fit a model's class names.
@@ -215,12 +327,16 @@ fn scene_builder(plan: &CameraPlan, labels: &Labels) -> SceneBuilder {
 /// # Errors
 /// The first rule that does not.
 pub fn rules_fit(plan: &CameraPlan, labels: &Labels) -> Result<()> {
-    let scene = scene_builder(plan, labels)(16.0 / 9.0);
-    rules(plan, &scene).map(drop).map_err(|error| error.context(format!("camera {}", plan.id)))
+    rules(plan, &scene(plan, labels, 16.0 / 9.0))
+        .map(drop)
+        .map_err(|error| error.context(format!("camera {}", plan.id)))
 }
 
 /// Builds the rules against the scene and the model's real class names.
-fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
+///
+/// # Errors
+/// The first rule that does not fit them.
+pub fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
     let names = SceneNames::from(scene);
     let mut rules = Vec::new();
     for rule in &plan.rules {
@@ -232,13 +348,32 @@ fn rules(plan: &CameraPlan, scene: &Scene) -> Result<RuleSet> {
             Error::new(ErrorKind::Config, format!("rule {}: {}", rule.id, all.join("; ")))
                 .help("run `vantage check` on the pipeline file")
         })?;
-        rules.push((Arc::from(rule.id.as_str()), compiled.rule));
+        let conditions =
+            Conditions { schedule: rule.schedule.clone(), budget: rule.budget, preset: rule.preset.clone() };
+        rules.push((Arc::from(rule.id.as_str()), compiled.rule, conditions));
     }
-    Ok(RuleSet::new(rules))
+    let presets = plan.presets.iter().map(preset).collect::<Result<_>>()?;
+    let camera = CameraConditions { maintenance: plan.maintenance.clone(), presets, budget: plan.budget };
+    Ok(RuleSet::with_conditions(rules, camera))
 }
 
-fn settings(plan: &CameraPlan, repeat: u32) -> Settings {
-    let (location, credentials) = match &plan.analysis {
+/// A preset with the picture of its view.
+fn preset(plan: &config::PresetPlan) -> Result<Preset> {
+    let failed = |error: image::ImageError| {
+        Error::new(ErrorKind::Config, format!("preset {}: {}: {error}", plan.id, plan.reference.display()))
+            .help("name a PNG or JPEG picture of the view from this preset")
+            .source(error)
+    };
+    let grey = image::open(&plan.reference).map_err(failed)?.into_luma8();
+    let size = (grey.width() as usize, grey.height() as usize);
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
+    let plane = Plane { data: grey.as_raw(), stride: size.0 };
+    let planes = Planes::new(size, PlaneFormat::Gray8, &[plane], colour, Rotation::None)?;
+    Ok(Preset { id: plan.id.clone(), view: glance::take(&planes) })
+}
+
+pub(super) fn settings(plan: &CameraPlan, address: &Address, repeat: u32) -> Settings {
+    let (location, credentials) = match address {
         Address::File(path) => (Location::File(path.clone()), None),
         Address::Network { scheme, url, credentials } => {
             let location = match scheme {

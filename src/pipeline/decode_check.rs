@@ -86,6 +86,8 @@ pub fn decode_check(
             status: Arc::clone(&status),
             stages: Arc::clone(&stages),
             outlet,
+            packets: None,
+            decode: true,
             interrupted: Arc::new(|| {}),
             clock: Arc::clone(&clock),
             knocker: Arc::new(Knocker::default()),

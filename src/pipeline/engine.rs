@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::camera::{Camera, Shared};
+use super::conditions::Conditions;
 use super::lane::{Lane, LaneOptions};
 use super::mode::Mode;
 use super::output::Output;
@@ -15,6 +16,7 @@ use crate::config::{self, ModelPlan, Plan, PlanDiff};
 use crate::frame::{Ledger, Stages};
 use crate::infer::{self, Detector, Model, ModelOptions, Provider, Runtime};
 use crate::source::{Knocker, Status};
+use crate::tracklog::TrackLog;
 
 /// What an engine is made of besides the plan.
 pub struct EngineParts {
@@ -30,6 +32,10 @@ pub struct EngineParts {
     pub repeat: u32,
     /// Of how many frames one is analysed.
     pub every: u64,
+    /// Worker threads per model instead of the plan's, whose hash stays: results do not depend on it.
+    pub workers: Option<usize>,
+    /// Stores tracks; none without.
+    pub tracks: Option<Arc<TrackLog>>,
 }
 
 /// One camera's state for reports.
@@ -41,6 +47,11 @@ pub struct CameraReport {
     pub status: Status,
     /// What became of its access units and frames.
     pub accounting: Ledger,
+    /// Which of its rules rest, and why.
+    pub conditions: Conditions,
+    /// What its second stream is doing, which clips are cut from; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Status>,
 }
 
 /// A running pipeline.
@@ -48,6 +59,7 @@ pub struct Engine {
     plan: Plan,
     mode: Mode,
     shared: Shared,
+    workers: Option<usize>,
     runtime: &'static Runtime,
     lanes: BTreeMap<String, Lane>,
     cameras: BTreeMap<CameraId, Camera>,
@@ -71,8 +83,11 @@ impl Engine {
                 start_name,
                 repeat: parts.repeat,
                 every: parts.every,
+                tracks: parts.tracks,
+                when_full: parts.mode.when_full,
             },
             mode: parts.mode,
+            workers: parts.workers,
             runtime: parts.runtime,
             lanes: BTreeMap::new(),
             cameras: BTreeMap::new(),
@@ -119,7 +134,7 @@ impl Engine {
         let context = |error: Error| error.context(format!("model {name}"));
         let model = Arc::new(Model::open(&plan.path, &options).map_err(context)?);
         let inference = &self.plan.inference;
-        let workers = inference.workers.max(1);
+        let workers = self.workers.unwrap_or(inference.workers).max(1);
         let detectors: Vec<Detector> = (0..workers)
             .map(|_| Detector::new(&model, &options, self.runtime))
             .collect::<Result<_>>()
@@ -220,6 +235,8 @@ impl Engine {
                 camera: camera.plan.id.clone(),
                 status: camera.status.get(),
                 accounting: camera.account.ledger(),
+                conditions: camera.conditions.get(),
+                recording: camera.recording_status(),
             })
             .collect()
     }
@@ -238,8 +255,17 @@ impl Engine {
             .map(|camera| {
                 let (id, account, status) =
                     (camera.plan.id.clone(), Arc::clone(&camera.account), Arc::clone(&camera.status));
+                let conditions = Arc::clone(&camera.conditions);
+                let recording = camera.recording_status();
                 let ended = camera.join();
-                (CameraReport { camera: id, status: status.get(), accounting: account.ledger() }, ended)
+                let report = CameraReport {
+                    camera: id,
+                    status: status.get(),
+                    accounting: account.ledger(),
+                    conditions: conditions.get(),
+                    recording,
+                };
+                (report, ended)
             })
             .collect()
     }

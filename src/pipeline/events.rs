@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, TrackId};
+use crate::base::{CameraId, EventId, TrackId};
 use crate::rule::Draft;
 use crate::scene::event::Explanation;
-use crate::scene::{Event, Labels, Phase};
+use crate::scene::{Event, Labels, Moment, Phase};
 
 /// What all events of a camera share.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// The camera.
     pub camera: CameraId,
+    /// Its site, if it has one.
+    pub site: Option<String>,
     /// What the ids hang on besides the plan: the recording's fingerprint, or this start of the program.
     pub footage: String,
     /// SHA-256 of the model file.
@@ -21,19 +23,6 @@ pub struct Origin {
     pub pipeline: String,
     /// Class names.
     pub labels: Labels,
-}
-
-/// Where on the timeline an event happens.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The run.
-    pub run: RunId,
-    /// The frame.
-    pub frame: FrameSeq,
-    /// The frame's capture time.
-    pub capture: CaptureTime,
-    /// The frame's media time.
-    pub at: MediaTime,
 }
 
 type Happening = (Arc<str>, &'static str, Option<TrackId>, u32);
@@ -93,6 +82,7 @@ impl Minter {
             revision,
             phase: draft.phase,
             camera: origin.camera.clone(),
+            site: origin.site.clone(),
             sequence: 0,
             rule: rule.to_string(),
             kind: draft.kind.to_owned(),
@@ -112,6 +102,8 @@ impl Minter {
                 pipeline: origin.pipeline.clone(),
             },
             still: None,
+            clean_still: None,
+            clip: None,
         }
     }
 }

@@ -1,25 +1,21 @@
-//! The store as an engine's output: events first, stills after them and never in their way.
+//! The store as an engine's output: events first, stills and clips after them and never in their way.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
-
+use super::evidence::{Clips, Stills};
 use super::latency::Latency;
 use super::output::{Output, Still};
-use crate::base::{Clock, Error, ErrorKind, Result};
+use crate::base::{Clock, Result};
+use crate::frame::WhenFull;
 use crate::scene::Event;
 use crate::store::{EventWriter, Media};
 
-/// Stills that may wait for the encoder; more are given up, for events do not wait for them.
-const STILL_QUEUE: usize = 32;
-/// JPEG quality of stills.
-const QUALITY: u8 = 85;
-
-/// Hands events to the store and stills to the media folder.
+/// Hands events to the store, stills and clips to the media folder.
 pub struct StoreOutput {
     writer: EventWriter,
-    stills: Sender<Still>,
+    stills: Stills,
+    clips: Arc<Clips>,
     clock: Arc<dyn Clock>,
     epoch: Instant,
 }
@@ -59,22 +55,11 @@ impl StoreOutput {
     /// nanoseconds since `epoch`.
     ///
     /// # Errors
-    /// When the encoder's thread cannot be made.
-    pub fn new(writer: EventWriter, media: Media, clock: Arc<dyn Clock>, epoch: Instant) -> Result<Self> {
-        let (stills, queue) = bounded::<Still>(STILL_QUEUE);
-        std::thread::Builder::new()
-            .name("stills".to_owned())
-            .spawn(move || {
-                for still in queue {
-                    let written =
-                        still.snapshot.encode(&still.overlays, QUALITY).and_then(|jpeg| media.put(&still.name, &jpeg));
-                    if let Err(error) = written {
-                        tracing::warn!(still = still.name, %error, "no still");
-                    }
-                }
-            })
-            .map_err(|e| Error::new(ErrorKind::Io, "cannot start the still encoder").source(e))?;
-        Ok(Self { writer, stills, clock, epoch })
+    /// When a thread cannot be made.
+    pub fn new(writer: EventWriter, media: &Media, clock: Arc<dyn Clock>, epoch: Instant) -> Result<Self> {
+        let stills = Stills::start(media.clone(), WhenFull::DropOldest)?;
+        let clips = Arc::new(Clips::start(media.clone())?);
+        Ok(Self { writer, stills, clips, clock, epoch })
     }
 }
 
@@ -85,14 +70,14 @@ impl Output for StoreOutput {
         if let Err(error) = self.writer.submit(events, tag) {
             tracing::error!(%error, "events could not be stored");
         }
-        for still in stills {
-            if let Err(TrySendError::Full(still)) = self.stills.try_send(still) {
-                tracing::warn!(still = still.name, "too many stills at once, this one is given up");
-            }
-        }
+        stills.into_iter().for_each(|still| self.stills.put(still));
     }
 
     fn wants_stills(&self) -> bool {
         true
+    }
+
+    fn clips(&self) -> Option<&Arc<Clips>> {
+        Some(&self.clips)
     }
 }

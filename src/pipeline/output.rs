@@ -1,19 +1,12 @@
 //! What comes out of the cameras' tails.
 
+use std::sync::Arc;
+
+use super::evidence::Clips;
+pub use super::evidence::Still;
 use crate::base::CameraId;
 use crate::frame::Frame;
-use crate::frame::still::{Overlay, Snapshot};
-use crate::scene::{Detection, Event, Track};
-
-/// A still to be written beside its event.
-pub struct Still {
-    /// File name, as in the event's `still`.
-    pub name: String,
-    /// The pixels, already scaled down.
-    pub snapshot: Snapshot,
-    /// What to draw on them.
-    pub overlays: Vec<Overlay>,
-}
+use crate::scene::{Detection, Event, Labels, Track};
 
 /// One frame with everything learnt from it.
 pub struct Observed<'a> {
@@ -25,6 +18,8 @@ pub struct Observed<'a> {
     pub detections: Option<&'a [Detection]>,
     /// The tracks as rules saw them.
     pub tracks: &'a [Track],
+    /// The model's class names.
+    pub labels: &'a Labels,
 }
 
 /// Takes what the tails give, in order per camera. Called with the camera's tail locked: be quick, or
@@ -39,5 +34,9 @@ pub trait Output: Send + Sync {
     /// Whether stills are wanted.
     fn wants_stills(&self) -> bool {
         false
+    }
+    /// Who writes clips, if they are wanted.
+    fn clips(&self) -> Option<&Arc<Clips>> {
+        None
     }
 }

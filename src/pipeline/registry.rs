@@ -27,6 +27,7 @@ fn rule_kind(kind: &'static rule::Kind) -> KindInfo {
                 zones: names.zones.iter().cloned().collect(),
                 lanes: names.lanes.iter().cloned().collect(),
                 calibrated: names.calibrated,
+                signals: names.signals,
                 labels: None,
             };
             let errors = (kind.compile)(&Value::Object(params.clone()), &names).err().unwrap_or_default();

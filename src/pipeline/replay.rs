@@ -8,12 +8,16 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::engine::{CameraReport, Engine, EngineParts};
+use super::evidence::{Clips, Stills};
 use super::mode::Mode;
 use super::output::{Observed, Output, Still};
 use crate::base::{CameraId, Clock, Error, ErrorKind, Result};
 use crate::config::{Address, Plan};
+use crate::frame::WhenFull;
 use crate::infer::Runtime;
 use crate::scene::Event;
+use crate::store::Media;
+use crate::tracklog::{LogOptions, TrackLog};
 
 /// What a replay found.
 #[derive(Debug)]
@@ -22,8 +26,35 @@ pub struct Replayed {
     pub events: Vec<Event>,
     /// SHA-256 over the events' JSON lines, hexadecimal: equal digests mean equal bytes.
     pub digest: String,
+    /// What else the bytes hang on.
+    pub made_with: MadeWith,
     /// Each camera's counters and how its recording ended.
     pub cameras: Vec<(CameraReport, Result<()>)>,
+}
+
+/// What the results of inference hang on besides footage and settings: where all of this is equal, digests are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MadeWith {
+    /// This program's version.
+    pub vantage: String,
+    /// The processor's architecture and vector extensions.
+    pub cpu: String,
+    /// Version of ONNX Runtime.
+    pub onnx_runtime: String,
+    /// SHA-256 of each model, by its name in the pipeline file.
+    pub models: BTreeMap<String, String>,
+    /// SHA-256 of the plan.
+    pub pipeline: String,
+}
+
+impl std::fmt::Display for MadeWith {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "vantage {}, {}, ONNX Runtime {}", self.vantage, self.cpu, self.onnx_runtime)?;
+        for (name, sha256) in &self.models {
+            write!(f, ", model {name} sha256:{sha256}")?;
+        }
+        write!(f, ", pipeline sha256:{}", self.pipeline)
+    }
 }
 
 /// Progress of a replay.
@@ -39,8 +70,10 @@ pub struct Progress {
 #[derive(Default)]
 struct Collector {
     events: Mutex<BTreeMap<CameraId, Vec<Event>>>,
-    stills: Option<std::path::PathBuf>,
+    stills: Option<Stills>,
+    clips: Option<Arc<Clips>>,
     observer: Option<Observer>,
+    beside: Option<Arc<dyn Output>>,
 }
 
 /// Looks at every observed frame.
@@ -51,21 +84,16 @@ impl Output for Collector {
         let mut all = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(camera) = events.first().map(|e| e.camera.clone()) else { return };
         let list = all.entry(camera).or_default();
+        if let Some(beside) = &self.beside {
+            beside.events(events.clone(), Vec::new(), None);
+        }
         for event in &mut events {
             event.sequence = list.len() as u64 + 1;
             list.push(event.clone());
         }
         drop(all);
-        let Some(folder) = &self.stills else { return };
-        for still in stills {
-            let path = folder.join(&still.name);
-            let written = still
-                .snapshot
-                .encode(&still.overlays, 85)
-                .and_then(|jpeg| std::fs::write(&path, jpeg).map_err(|e| Error::io(&path, e)));
-            if let Err(error) = written {
-                tracing::warn!(%error, "no still");
-            }
+        if let Some(writer) = &self.stills {
+            stills.into_iter().for_each(|still| writer.put(still));
         }
     }
 
@@ -73,10 +101,17 @@ impl Output for Collector {
         if let Some(observer) = &self.observer {
             observer(observed);
         }
+        if let Some(beside) = &self.beside {
+            beside.observed(observed);
+        }
     }
 
     fn wants_stills(&self) -> bool {
         self.stills.is_some()
+    }
+
+    fn clips(&self) -> Option<&Arc<Clips>> {
+        self.clips.as_ref()
     }
 }
 
@@ -85,8 +120,16 @@ impl Output for Collector {
 pub struct ReplayOptions {
     /// Where stills go; none without.
     pub stills: Option<std::path::PathBuf>,
+    /// Where tracks go; none without.
+    pub tracks: Option<std::path::PathBuf>,
+    /// Worker threads per model instead of the plan's.
+    pub workers: Option<usize>,
+    /// Where clips go; none without.
+    pub clips: Option<std::path::PathBuf>,
     /// Looks at every observed frame.
     pub observer: Option<Observer>,
+    /// Is given the events and observed frames as well.
+    pub beside: Option<Arc<dyn Output>>,
 }
 
 /// Runs every camera of the plan over its recording, to the end.
@@ -97,13 +140,14 @@ pub struct ReplayOptions {
 /// A camera has no recording, or the pipeline cannot start. A recording that fails on the way is no
 /// error here: see [`Replayed::cameras`].
 pub fn replay(
-    plan: Plan,
+    mut plan: Plan,
     runtime: &'static Runtime,
     clock: Arc<dyn Clock>,
     options: ReplayOptions,
     mut watch: impl FnMut(&[CameraReport]) -> bool,
 ) -> Result<Replayed> {
-    for camera in &plan.cameras {
+    for camera in &mut plan.cameras {
+        camera.store_tracks = options.tracks.is_some();
         if let Address::Network { .. } = &camera.analysis {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -112,11 +156,17 @@ pub fn replay(
             .help(format!("give one: --clip {}=FILE", camera.id)));
         }
     }
-    if let Some(folder) = &options.stills {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    }
-    let collector =
-        Arc::new(Collector { events: Mutex::default(), stills: options.stills, observer: options.observer });
+    let place = |folder: &Path| Media::folder(folder, Arc::clone(&clock));
+    let stills = options.stills.map(|folder| Stills::start(place(&folder)?, WhenFull::Wait)).transpose()?;
+    let clips = options.clips.map(|folder| Clips::start(place(&folder)?).map(Arc::new)).transpose()?;
+    let log = LogOptions::recorded(options.tracks, &clock).map(TrackLog::open).transpose()?.map(Arc::new);
+    let collector = Arc::new(Collector {
+        events: Mutex::default(),
+        stills,
+        clips,
+        observer: options.observer,
+        beside: options.beside,
+    });
     let parts = EngineParts {
         mode: Mode::recorded(),
         output: Arc::clone(&collector) as Arc<dyn Output>,
@@ -124,8 +174,17 @@ pub fn replay(
         clock,
         repeat: 1,
         every: 1,
+        workers: options.workers,
+        tracks: log.clone(),
     };
     let mut engine = Engine::start(plan, parts)?;
+    let made_with = MadeWith {
+        vantage: env!("CARGO_PKG_VERSION").to_owned(),
+        cpu: crate::base::cpu::features(),
+        onnx_runtime: runtime.version.clone(),
+        models: engine.models().map(|(name, model)| (name.to_owned(), model.sha256.clone())).collect(),
+        pipeline: engine.plan().hash(),
+    };
     engine.start_cameras()?;
     let mut stopped = false;
     engine.wait(std::time::Duration::from_millis(50), |engine| {
@@ -138,13 +197,16 @@ pub fn replay(
     }
     let cameras = engine.finish();
     drop(engine);
+    if let Some(log) = log.and_then(Arc::into_inner) {
+        log.close()?;
+    }
     let events = std::mem::take(&mut *collector.events.lock().unwrap_or_else(PoisonError::into_inner));
     let events = in_order(events);
     let digest = digest(&events)?;
-    Ok(Replayed { events, digest, cameras })
+    Ok(Replayed { events, digest, made_with, cameras })
 }
 
-fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {
+pub(super) fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {
     let mut all: Vec<Event> = by_camera.into_values().flatten().collect();
     // Stable: within a camera and an instant the order of the tail stays.
     all.sort_by(|a, b| (a.time.utc, a.media_time, &a.camera).cmp(&(b.time.utc, b.media_time, &b.camera)));
@@ -159,7 +221,7 @@ pub fn json_line(event: &Event) -> Result<String> {
     serde_json::to_string(event).map_err(|e| Error::new(ErrorKind::Internal, "an event is no JSON").source(e))
 }
 
-fn digest(events: &[Event]) -> Result<String> {
+pub(super) fn digest(events: &[Event]) -> Result<String> {
     let mut hash = Sha256::new();
     for event in events {
         hash.update(json_line(event)?.as_bytes());
@@ -180,6 +242,8 @@ pub fn put_clips(plan: &mut Plan, clips: &[(String, std::path::PathBuf)]) -> Res
                 .help(format!("the pipeline has {}", known.join(", ")))
         })?;
         camera.analysis = Address::File(absolute(file)?);
+        // The camera's other stream shows something else.
+        camera.evidence = None;
     }
     Ok(())
 }

@@ -7,20 +7,22 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::events::{Minter, Moment, Origin};
+use super::conditions::{ConditionsCell, Glances};
+use super::events::Origin;
+use super::evidence::{Recorder as ClipRecorder, Seen, StillWriter};
+use super::judge::Judge;
 use super::lane::Job;
-use super::output::{Observed, Output, Still};
-use crate::base::MediaTime;
+use super::output::{Observed, Output};
+use crate::base::{MediaTime, TrackId};
 use crate::config::CameraPlan;
 use crate::frame::ring::Permit;
-use crate::frame::still::{Overlay, Snapshot};
-use crate::frame::{Account, Frame, FrameDrop, Stage, Stages, Stopwatch};
-use crate::rule::{Draft, FrameView, RuleSet, Scene};
-use crate::scene::{Detection, Event, Phase, SkipReason};
+use crate::frame::{Account, Frame, FrameDrop, Rotation, Stage, Stages, Stopwatch};
+use crate::rule::{RuleSet, Scene};
+use crate::scene::{Detection, Event, Moment, SkipReason, Track};
+use crate::source::packets::FrameTime;
+use crate::source::signals::SignalFeed;
 use crate::track::{Params, Tracker};
-
-/// Stills are at most this wide, pixels.
-const STILL_WIDTH: usize = 640;
+use crate::tracklog::{FrameStep, Recorder as TrackRecorder, Step};
 
 /// What a worker brings.
 pub struct Finished {
@@ -57,11 +59,14 @@ struct Chain {
     stages: Arc<Stages>,
     output: Arc<dyn Output>,
     tracker: Tracker,
-    rules: RuleSet,
-    scene: Scene,
-    rebuild: SceneBuilder,
-    minter: Minter,
-    last: Option<Moment>,
+    judge: Judge,
+    glances: Glances,
+    conditions: Arc<ConditionsCell>,
+    tracks: Option<TrackRecorder>,
+    clips: Option<ClipRecorder>,
+    stills: Option<StillWriter>,
+    /// When the latest frame was, among the camera's packets, and how it is turned.
+    latest: Option<(FrameTime, Rotation)>,
 }
 
 /// Makes scene and rules for a picture shape.
@@ -81,8 +86,18 @@ pub struct TailParts {
     pub rules: RuleSet,
     /// Makes the scene for a picture shape.
     pub scene: SceneBuilder,
+    /// What traffic signals show, if anybody tells.
+    pub signals: Option<SignalFeed>,
     /// Identity of the camera's events.
     pub origin: Origin,
+    /// Told which rules rest, and why.
+    pub conditions: Arc<ConditionsCell>,
+    /// Takes down what the rules are given; none when tracks are not stored.
+    pub tracks: Option<TrackRecorder>,
+    /// Gives events their clips, if they get any.
+    pub clips: Option<ClipRecorder>,
+    /// Gives events their stills, if they get any.
+    pub stills: Option<StillWriter>,
 }
 
 impl Tail {
@@ -98,11 +113,13 @@ impl Tail {
                 stages: parts.stages,
                 output: parts.output,
                 tracker: Tracker::new(parts.tracking, aspect),
-                rules: parts.rules,
-                scene: (parts.scene)(aspect),
-                rebuild: parts.scene,
-                minter: Minter::new(parts.origin),
-                last: None,
+                glances: Glances::new(parts.rules.wants_glances()),
+                judge: Judge::new(parts.rules, parts.scene, parts.origin, parts.signals),
+                conditions: parts.conditions,
+                tracks: parts.tracks,
+                clips: parts.clips,
+                stills: parts.stills,
+                latest: None,
             },
         }))
     }
@@ -127,128 +144,142 @@ impl Tail {
     /// The events are those that the next run's first frame would bring about, only now instead of then.
     pub fn interrupt(&self) {
         let chain = &mut self.lock().chain;
-        if let Some(last) = chain.last {
-            chain.gap(&last, last.at);
+        if let Some(at) = chain.judge.last().map(|last| last.at) {
+            chain.gap(at);
         }
     }
 
     /// The stream is over: what is open ends. Call it once nothing of the camera is in the lane.
     pub fn end(&self) {
         let chain = &mut self.lock().chain;
-        if let Some(last) = chain.last {
-            let drafts = chain.rules.end(last.at);
-            chain.emit(drafts, &last, None);
-        }
+        let events = chain.judge.end();
+        chain.emit(events, None);
+        chain.record(|| Step::End);
     }
 }
 
 impl Chain {
     fn take(&mut self, finished: Finished) {
         let Finished { frame, verdict, permit } = finished;
-        let moment = Moment { run: frame.run, frame: frame.seq, capture: frame.capture, at: frame.at };
-        self.follow(&frame, &moment);
+        let aspect = self.follow(&frame);
         match verdict {
-            Verdict::Expired => self.account.frame_dropped(FrameDrop::Expired),
+            Verdict::Expired => {
+                self.take_down(&frame, aspect, None, Vec::new());
+                self.account.frame_dropped(FrameDrop::Expired);
+            }
             Verdict::Failed => {
                 self.tracker.skip(frame.at);
-                self.forget(&moment);
+                let ended = self.forget();
+                self.take_down(&frame, aspect, None, ended);
                 self.account.frame_skipped(SkipReason::Failed);
             }
             Verdict::Detected(detections) => {
-                self.observe(&frame, &moment, &detections);
+                self.observe(&frame, aspect, &detections);
                 self.account.frame_detected();
             }
         }
-        self.last = Some(moment);
+        if let Some(clips) = &mut self.clips {
+            clips.observed(&FrameTime::of(&frame));
+        }
         drop(permit);
     }
 
-    /// Follows the stream: a new run is a gap, a new picture shape a new scene.
-    fn follow(&mut self, frame: &Frame, moment: &Moment) {
-        if let Some(last) = self.last.filter(|last| last.run != frame.run) {
-            self.gap(&last, moment.at);
+    /// Follows the stream: a new run is a gap, a new picture shape a new scene. Gives the shape.
+    fn follow(&mut self, frame: &Frame) -> f32 {
+        if self.judge.last().is_some_and(|last| last.run != frame.run) {
+            self.gap(frame.at);
         }
+        self.latest = Some((FrameTime::of(frame), frame.picture.rotation()));
         let (width, height) = frame.picture.displayed_size();
         let aspect = width as f32 / height.max(1) as f32;
-        if (aspect - self.scene.aspect).abs() > 1e-6 {
-            self.scene = (self.rebuild)(aspect);
+        if self.judge.frame(moment(frame), aspect) {
             self.tracker.set_aspect(aspect);
         }
+        aspect
     }
 
-    fn gap(&mut self, last: &Moment, to: MediaTime) {
-        tracing::debug!(from = last.at.0, to = to.0, run = %last.run, "gap");
+    fn gap(&mut self, to: MediaTime) {
+        tracing::debug!(to = to.0, "gap");
         self.tracker.reset();
-        let drafts = self.rules.gap(last.at, to);
-        self.emit(drafts, last, None);
-        self.forget(last);
-    }
-
-    fn forget(&mut self, moment: &Moment) {
-        let ended: Vec<_> = self.tracker.ended().collect();
-        for id in ended {
-            let drafts = self.rules.forget(id, moment.at);
-            self.emit(drafts, moment, None);
+        if let Some(stills) = &mut self.stills {
+            stills.paths.clear();
         }
+        let ended: Vec<TrackId> = self.tracker.ended().collect();
+        let events = self.judge.gap(to, &ended);
+        self.emit(events, None);
+        self.record(|| Step::Gap { to, ended });
     }
 
-    fn observe(&mut self, frame: &Frame, moment: &Moment, detections: &[Detection]) {
+    fn forget(&mut self) -> Vec<TrackId> {
+        let ended: Vec<TrackId> = self.tracker.ended().collect();
+        let events = self.judge.forget(&ended);
+        self.emit(events, None);
+        if let Some(stills) = &mut self.stills {
+            ended.iter().for_each(|id| stills.paths.forget(*id));
+        }
+        ended
+    }
+
+    fn observe(&mut self, frame: &Frame, aspect: f32, detections: &[Detection]) {
         let stages = Arc::clone(&self.stages);
         let mut watch = Stopwatch::start(&stages);
-        let tracks = self.tracker.observe(frame.at, detections).to_vec();
+        let tracks: Vec<Track> = if self.judge.rules().blind().is_some() {
+            // What the detector makes of an unfit view is nobody's track, and none goes on from before it.
+            self.tracker.reset();
+            Vec::new()
+        } else {
+            self.tracker.observe(frame.at, detections).iter().cloned().map(Track::on_grid).collect()
+        };
         watch.lap(Stage::Track);
-        let drafts = self.rules.observe(&FrameView {
-            at: frame.at,
-            capture: frame.capture,
-            tracks: &tracks,
-            scene: &self.scene,
-        });
-        self.emit(drafts, moment, Some(frame));
-        self.forget(moment);
+        if let Some(stills) = &mut self.stills {
+            stills.paths.observe(frame.at, &tracks);
+        }
+        let glance = self.glances.of(frame);
+        let events = self.judge.observe(&tracks, glance.as_ref());
+        self.emit(events, Some(&Seen { frame, detections, tracks: &tracks }));
+        let ended = self.forget();
+        self.conditions.update(self.judge.rules());
         watch.lap(Stage::Rules);
         self.output.observed(&Observed {
-            camera: &self.minter.origin().camera,
+            camera: &self.judge.origin().camera,
             frame,
             detections: Some(detections),
             tracks: &tracks,
+            labels: &self.judge.origin().labels,
         });
+        self.take_down(frame, aspect, Some(tracks), ended);
     }
 
-    fn emit(&mut self, drafts: Vec<(Arc<str>, Draft)>, moment: &Moment, frame: Option<&Frame>) {
-        if drafts.is_empty() {
+    /// Stores what the rules were given of a frame.
+    fn take_down(&mut self, frame: &Frame, aspect: f32, tracks: Option<Vec<Track>>, ended: Vec<TrackId>) {
+        self.record(|| Step::Frame(FrameStep { moment: moment(frame), aspect, tracks, ended }));
+    }
+
+    fn record(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(tracks) = &mut self.tracks {
+            tracks.record(step());
+        }
+    }
+
+    fn emit(&mut self, mut events: Vec<Event>, seen: Option<&Seen<'_>>) {
+        if events.is_empty() {
             return;
         }
-        let mut events: Vec<Event> =
-            drafts.into_iter().map(|(rule, draft)| self.minter.mint(&rule, draft, moment)).collect();
-        let mut stills = Vec::new();
-        if let Some(frame) = frame.filter(|_| self.output.wants_stills()) {
+        let stills = match (&self.stills, seen) {
+            (Some(writer), Some(seen)) => writer.take(&mut events, seen),
+            _ => Vec::new(),
+        };
+        if let (Some(clips), Some((at, rotation))) = (&mut self.clips, self.latest) {
             for event in &mut events {
-                if let Some(still) = still_of(event, frame) {
-                    event.still = Some(still.name.clone());
-                    stills.push(still);
-                }
+                clips.attach(event, &at, rotation);
             }
         }
-        self.output.events(events, stills, frame.map(|f| f.arrived));
+        self.output.events(events, stills, seen.map(|seen| seen.frame.arrived));
     }
 }
 
-/// The still of an event that begins now and has a place in the picture.
-fn still_of(event: &Event, frame: &Frame) -> Option<Still> {
-    let bbox = event.bbox.filter(|_| matches!(event.phase, Phase::Start | Phase::Instant))?;
-    let snapshot = match frame.picture.read(|planes| Snapshot::take(planes, STILL_WIDTH)).and_then(|taken| taken) {
-        Ok(snapshot) => snapshot,
-        Err(error) => {
-            tracing::warn!(camera = %event.camera, %error, "no still");
-            return None;
-        }
-    };
-    let label = format!("{} {}", event.class.as_deref().unwrap_or("object"), event.rule);
-    Some(Still {
-        name: format!("{}.jpg", event.id),
-        snapshot,
-        overlays: vec![Overlay { bbox, label: Some(label), colour: [255, 64, 32] }],
-    })
+fn moment(frame: &Frame) -> Moment {
+    Moment { run: frame.run, frame: frame.seq, capture: frame.capture, at: frame.at }
 }
 
 /// The tracker's settings of a camera.

@@ -36,6 +36,15 @@ pub struct Draft {
     pub at: MediaTime,
 }
 
+impl Draft {
+    /// Gives an end another reason than the rule could know.
+    pub(super) fn ended_because(&mut self, why: &'static str) {
+        if self.phase == Phase::End {
+            self.measured.insert("end_reason".to_owned(), why.into());
+        }
+    }
+}
+
 /// Why a happening ended; goes into `measured.end_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndReason {
@@ -43,6 +52,8 @@ pub(super) enum EndReason {
     Left,
     /// The vehicle moved on.
     Moved,
+    /// The condition of an area, or of two road users, is over.
+    Cleared,
     /// The tracker ended the track.
     TrackEnded,
     /// Frames were missing.
@@ -58,6 +69,7 @@ impl EndReason {
         match self {
             Self::Left => "left",
             Self::Moved => "moved",
+            Self::Cleared => "cleared",
             Self::TrackEnded => "track_ended",
             Self::Gap => "gap",
             Self::StreamEnded => "stream_ended",

@@ -50,6 +50,11 @@ impl<S> PerTrack<S> {
         self.states.values().map(|held| &held.state)
     }
 
+    /// All states in order of id.
+    pub(super) fn states_mut(&mut self) -> impl Iterator<Item = &mut S> {
+        self.states.values_mut().map(|held| &mut held.state)
+    }
+
     /// All states with their tracks, in order of id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TrackId, &S)> {
         self.states.iter().map(|(id, held)| (*id, &held.state))

@@ -18,32 +18,72 @@
 //! - A gap ends whatever is open and makes nothing: no crossing, no dwell, no stop.
 //! - State is per track, of bounded size, and goes with [`Rule::forget`].
 
+mod abandoned_object;
+mod area;
+mod body;
+mod camera_unfit;
+mod carriageway;
+mod collision;
+mod congestion;
+mod counter_flow;
+mod course;
+mod cover;
+mod crowd;
 mod draft;
+mod encounter;
+mod flow_count;
+mod gate;
 mod held;
+mod illegal_parking;
+mod interval;
+mod level;
 mod line_count;
 mod line_crossing;
 mod margin;
+mod motorbike_flow;
 mod names;
+mod near_miss;
+mod occupancy;
+mod pace;
 mod params;
+mod pavement;
+mod pedestrian_on_road;
 mod plane;
+mod quantiles;
+mod queue;
+mod queue_length;
+mod red_light;
+mod roles;
 mod scene;
 mod set;
 mod smooth;
+mod speed;
+mod speeding;
+mod stand;
 mod stopped_vehicle;
 mod table;
+mod together;
+mod trace;
+mod traffic;
+mod turning_gate;
+mod turning_movement;
+mod view;
+mod wire;
 mod wrong_way;
 mod zone_dwell;
 
 pub use draft::Draft;
+pub use gate::{CameraConditions, Conditions, Preset};
 pub use margin::{Bound, Margin};
 pub use names::nearest;
-pub use params::ParamError;
+pub use params::{ParamError, VEHICLES};
 pub use scene::{Lane, Scene, SceneNames};
 pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};
 
 use crate::base::{CaptureTime, MediaTime, TrackId};
-use crate::scene::Track;
+use crate::scene::glance::Glance;
+use crate::scene::{SignalState, Track};
 
 /// What a rule sees of one frame that the detector ran on.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +96,28 @@ pub struct FrameView<'a> {
     pub tracks: &'a [Track],
     /// The drawn scene.
     pub scene: &'a Scene,
+    /// What the traffic signals showed then; empty without a feed.
+    pub signals: &'a [SignalState],
+    /// A small copy of the picture, a few times a second; none in between, or when nobody wants it.
+    pub glance: Option<&'a Glance>,
+}
+
+/// What a rule that judges the view makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// The other rules can work with it.
+    Fit,
+    /// They cannot, and this is why.
+    Unfit(&'static str),
+}
+
+impl View {
+    fn unfit(self) -> Option<&'static str> {
+        match self {
+            Self::Unfit(why) => Some(why),
+            Self::Fit => None,
+        }
+    }
 }
 
 /// One rule at work on one camera.
@@ -72,4 +134,19 @@ pub trait Rule: Send {
     fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>);
     /// How many tracks it remembers at present, at most 1024.
     fn held(&self) -> usize;
+    /// The rule is not asked from `at` (its last frame) on until it sees a frame again. To most rules that is a gap,
+    /// and what ends, ends for the reason `why`.
+    fn pause(&mut self, at: MediaTime, why: &'static str, out: &mut Vec<Draft>) {
+        let before = out.len();
+        self.gap(at, at, out);
+        out.iter_mut().skip(before).for_each(|draft| draft.ended_because(why));
+    }
+    /// What it makes of the view; only rules that judge it say anything, always.
+    fn view(&self) -> Option<View> {
+        None
+    }
+    /// Whether it looks at [`FrameView::glance`].
+    fn wants_glances(&self) -> bool {
+        false
+    }
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::held::Cooldown;
 use super::names::nearest;
+use super::roles::PEOPLE;
 use super::scene::SceneNames;
 use crate::base::{MediaTime, Span};
 use crate::scene::{ClassId, Labels, Severity, Track};
@@ -40,7 +41,7 @@ impl fmt::Display for ParamError {
 }
 
 /// Class names that models use for road vehicles, in lower case.
-pub(super) const VEHICLES: &[&str] = &[
+pub const VEHICLES: &[&str] = &[
     "auto rickshaw",
     "awning-tricycle",
     "bicycle",
@@ -226,6 +227,30 @@ impl<'a> Check<'a> {
         }
     }
 
+    pub(super) fn at_most(&mut self, param: &str, span: Span, most: Span) {
+        if span > most {
+            self.fail(param, format!("{span} is too long: at most {most}"), None);
+        }
+    }
+
+    /// The rule measures in metres, so the camera must be calibrated.
+    pub(super) fn calibrated(&mut self, rule: &str) {
+        if !self.names.calibrated {
+            let help = "add `calibration:` with four places or more on the road to the camera";
+            let message = format!("{rule} measures in metres, and this camera has no calibration");
+            self.errors.push(error("", message, Some(help.to_owned())));
+        }
+    }
+
+    /// Names of classes in a parameter other than `classes`.
+    pub(super) fn class_names<'n>(&mut self, param: &str, names: impl Iterator<Item = &'n String>) {
+        let Some(labels) = self.names.labels.as_ref().filter(|labels| !labels.is_empty()) else { return };
+        for name in names.filter(|name| labels.find(name).is_none()) {
+            let help = help_with(name, labels.names().iter().map(String::as_str), "the model names no class");
+            self.errors.push(error(param, format!("the model has no class `{name}`"), Some(help)));
+        }
+    }
+
     pub(super) fn tripwire(&mut self, param: &str, name: &str) {
         self.name(param, "tripwire", name, &self.names.tripwires);
     }
@@ -238,6 +263,22 @@ impl<'a> Check<'a> {
         self.name(param, "lane", name, &self.names.lanes);
     }
 
+    /// Refuses a parameter that is in metres when nobody knows where the ground is.
+    pub(super) fn in_metres(&mut self, param: &str) {
+        if !self.names.calibrated {
+            let help = "add `calibration:` to the camera, or leave this parameter out".to_owned();
+            self.fail(param, "needs a camera with a calibration".to_owned(), Some(help));
+        }
+    }
+
+    /// Refuses a parameter that names a signal when nobody tells what signals show.
+    pub(super) fn signals(&mut self, param: &str) {
+        if !self.names.signals {
+            let help = "add `signals:` to the camera".to_owned();
+            self.fail(param, "needs a camera with a feed of traffic signals".to_owned(), Some(help));
+        }
+    }
+
     fn name(&mut self, param: &str, what: &str, name: &str, known: &BTreeSet<String>) {
         if !known.contains(name) {
             let help = help_with(name, known.iter().map(String::as_str), &format!("no {what} is drawn"));
@@ -247,6 +288,15 @@ impl<'a> Check<'a> {
 
     /// Checks class names against the model's, if they are known.
     pub(super) fn classes(&mut self, classes: &[String], taken_by_default: &[&str]) {
+        self.classes_of(classes, taken_by_default, "a vehicle");
+    }
+
+    /// The same for a rule about people on foot.
+    pub(super) fn people(&mut self, classes: &[String]) {
+        self.classes_of(classes, PEOPLE, "a person");
+    }
+
+    fn classes_of(&mut self, classes: &[String], taken_by_default: &[&str], what: &str) {
         let Some(labels) = self.names.labels.as_ref().filter(|labels| !labels.is_empty()) else { return };
         let known = || labels.names().iter().map(String::as_str);
         for name in classes.iter().filter(|name| labels.find(name).is_none()) {
@@ -258,11 +308,7 @@ impl<'a> Check<'a> {
             || known().any(|name| taken_by_default.iter().any(|taken| taken.eq_ignore_ascii_case(name)));
         if classes.is_empty() && !takes_some {
             let help = help_with("", known(), "the model names no class");
-            self.fail(
-                "classes",
-                "the model names no class that is known to be a vehicle: list them".to_owned(),
-                Some(help),
-            );
+            self.fail("classes", format!("the model names no class that is known to be {what}: list them"), Some(help));
         }
     }
 

@@ -75,6 +75,8 @@ pub struct SceneNames {
     pub lanes: BTreeSet<String>,
     /// Whether the camera has a ground-plane calibration.
     pub calibrated: bool,
+    /// Whether the camera has a feed of traffic signals.
+    pub signals: bool,
     /// The model's class names; none while the model is not known (a check without the model file).
     pub labels: Option<Labels>,
 }
@@ -86,6 +88,8 @@ impl From<&Scene> for SceneNames {
             zones: scene.zones.keys().cloned().collect(),
             lanes: scene.lanes.keys().cloned().collect(),
             calibrated: scene.ground.is_some(),
+            // A drawing does not tell; whoever checks a pipeline knows.
+            signals: true,
             labels: Some(scene.labels.clone()),
         }
     }

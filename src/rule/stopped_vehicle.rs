@@ -1,36 +1,38 @@
 //! `stopped_vehicle`: a vehicle stands on a running lane, and not in a queue. Definition and truth
 //! table: `docs/rules/stopped_vehicle.md`.
 //!
-//! A vehicle *stands* while its smoothed anchor stays within `max_move` box heights of where the
-//! stand began. Being farther off must last [`SETTLE`] to end a stand, so that a passer-by who hides
-//! the wheels for a moment does not. A creeping vehicle keeps leaving its mark and starts anew.
+//! What a stand is, `stand.rs` says. Of the vehicles that stand, those that wait (in a queue, at a red
+//! light) and those that are parked are told from those that have broken down.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::area::Area;
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
-use super::plane::Vec2;
 use super::scene::{Scene, SceneNames};
-use super::smooth::Recent;
+use super::stand::{MIN_OBSERVATIONS, Over, Stand, Standing};
 use super::table::{Compiled, Kind};
+use super::wire::{Direction, Passage, Wire};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{NormPoint, Phase, Polygon, Severity};
+use crate::scene::{Phase, Severity};
 
 const NAME: &str = "stopped_vehicle";
 
-/// How long a vehicle must be away from where it stood before the stand is over.
-const SETTLE: Duration = Duration::from_secs(1);
 /// A vehicle that has stood for so long counts towards a queue.
 const QUEUED_AFTER: Duration = Duration::from_secs(2);
 /// A vehicle not observed for so long counts no more towards a queue.
 const OUT_OF_SIGHT: Duration = Duration::from_secs(5);
-/// A stand is believed only with so many observations, however long they span.
-const MIN_OBSERVATIONS: u32 = 5;
+/// Whoever crosses the stop line so soon after a vehicle stopped may still have used the amber light.
+const AMBER: Duration = Duration::from_secs(3);
+/// So many must cross the stop line past a standing vehicle to show that the light is green: one may jump it.
+const RELEASED_BY: u32 = 2;
+/// How far an anchor must be from the stop line to be clear of it, in picture heights.
+const LINE_HYSTERESIS: f32 = 0.01;
 
 pub(super) const KIND: Kind = Kind {
     name: NAME,
@@ -47,6 +49,16 @@ enum InQueue {
     /// Keep silent until the queue has gone.
     Suppress,
     /// Report them too.
+    Report,
+}
+
+/// What to do about vehicles that nobody saw arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AlreadyStanding {
+    /// They are parked: say nothing.
+    Suppress,
+    /// Report them too: somebody may have broken down before the camera looked.
     Report,
 }
 
@@ -67,6 +79,14 @@ params! {
     queue_min: u32 = 3,
     /// Whether a vehicle in a queue is reported.
     in_queue: InQueue = InQueue::Suppress,
+    /// Zones in which a standing vehicle is parked, and never reported.
+    parking: Vec<String> = Vec::new(),
+    /// Whether a vehicle that stood there when it was first seen is reported.
+    already_standing: AlreadyStanding = AlreadyStanding::Report,
+    /// The stop line of the lane's traffic light, drawn so that the traffic crosses it forward.
+    signal_line: Option<String> = None,
+    /// The light is never red for longer.
+    max_red: Span = Span::from_secs(120),
     /// How often a stop that goes on is reported again.
     update_every: Span = Span::from_secs(30),
 }
@@ -75,52 +95,36 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     let (params, errors) = read::<Params>(given, KIND.required);
     validate(&params, errors, names)?;
     let values = serde_json::to_value(&params).unwrap_or_default();
-    let common = params.common(VEHICLES);
-    Ok(Compiled { rule: Box::new(StoppedVehicle { params, common, vehicles: PerTrack::new() }), params: values })
+    let (common, area) = (params.common(VEHICLES), Area::new(params.lane.as_ref(), params.zone.as_ref()));
+    Ok(Compiled { rule: Box::new(StoppedVehicle { area, params, common, vehicles: PerTrack::new() }), params: values })
 }
 
 fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Result<(), Vec<ParamError>> {
     let mut check = Check::new(names, errors);
-    match (&params.lane, &params.zone) {
-        (Some(_), Some(_)) => check.fail("zone", "give either `lane` or `zone`, not both".to_owned(), None),
-        (None, None) if !check.has_failed("zone") => {
-            check.fail("lane", "is missing: give `lane` or `zone`".to_owned(), None);
-        }
-        _ => {}
-    }
-    if let Some(lane) = &params.lane {
-        check.lane("lane", lane);
-    }
-    if let Some(zone) = &params.zone {
-        check.zone("zone", zone);
+    Area::check(&mut check, params.lane.as_ref(), params.zone.as_ref());
+    params.parking.iter().for_each(|zone| check.zone("parking", zone));
+    if let Some(line) = &params.signal_line {
+        check.tripwire("signal_line", line);
     }
     check.classes(&params.classes, VEHICLES);
     check.at_least("stopped_for", params.stopped_for, Span::from_secs(2));
     check.at_least("update_every", params.update_every, Span::from_secs(1));
+    check.at_least("max_red", params.max_red, params.stopped_for);
     check.finish()
-}
-
-impl Params {
-    fn area<'s>(&self, scene: &'s Scene) -> Option<&'s Polygon> {
-        match (&self.lane, &self.zone) {
-            (Some(lane), _) => scene.lanes.get(lane).map(|lane| &lane.polygon),
-            (None, Some(zone)) => scene.zones.get(zone),
-            (None, None) => None,
-        }
-    }
-
-    fn area_name(&self) -> &str {
-        self.lane.as_deref().or(self.zone.as_deref()).unwrap_or_default()
-    }
 }
 
 /// What is remembered of one vehicle.
 #[derive(Debug)]
 struct Vehicle {
-    recent: Recent,
-    stand: Stand,
-    /// The first sight away from the stand, while it may still be a flicker.
-    away_since: Option<MediaTime>,
+    standing: Standing,
+    in_area: bool,
+    parked: bool,
+    /// How it comes to the stop line, if there is one.
+    passage: Option<Passage>,
+    /// How many crossed the stop line past it since it stands.
+    passed_by: u32,
+    /// When that showed that the light is green.
+    released_at: Option<MediaTime>,
     /// When the stop was last reported, once it was.
     reported_at: Option<MediaTime>,
     /// Stops reported before.
@@ -128,20 +132,8 @@ struct Vehicle {
     sight: Sight,
 }
 
-/// Where and since when a vehicle stands; a moving one makes a new stand all the time.
-#[derive(Debug)]
-struct Stand {
-    place: Vec2,
-    /// In picture heights.
-    allowed: f32,
-    since: MediaTime,
-    observations: u32,
-    /// Farthest smoothed anchor from `place` so far, in picture heights, within what is allowed.
-    strayed: f32,
-    in_area: bool,
-}
-
 struct StoppedVehicle {
+    area: Area,
     params: Params,
     common: Common,
     vehicles: PerTrack<Vehicle>,
@@ -149,43 +141,42 @@ struct StoppedVehicle {
 
 impl Rule for StoppedVehicle {
     fn observe(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
-        let Some(area) = self.params.area(frame.scene) else { return };
+        if self.area.polygon(frame.scene).is_none() {
+            return;
+        }
+        let wire = self.params.signal_line.as_ref().and_then(|line| Wire::of(frame.scene, line));
         for track in frame.tracks.iter().filter(|track| track.observed) {
             if !self.common.takes(track.class, &frame.scene.labels) {
                 continue;
             }
-            let sight = Sight::new(track, frame.at);
-            let position = frame.scene.in_heights(track.anchor());
-            let stand = |place: Vec2, since: MediaTime| Stand {
-                place,
-                allowed: self.params.max_move as f32 * track.bbox.height(),
-                since,
-                observations: 1,
-                strayed: 0.0,
-                in_area: area.contains(NormPoint::new(place.x / frame.scene.aspect, place.y)),
-            };
-            let vehicle = self.vehicles.touch(track.id, frame.at, || Vehicle {
-                recent: Recent::default(),
-                stand: stand(position, frame.at),
-                away_since: None,
-                reported_at: None,
-                stops: 0,
-                sight,
+            let (sight, place) = (Sight::new(track, frame.at), frame.scene.in_heights(track.anchor()));
+            let (height, allowed) = (track.bbox.height(), self.params.max_move as f32 * track.bbox.height());
+            let mut fresh = false;
+            let vehicle = self.vehicles.touch(track.id, frame.at, || {
+                fresh = true;
+                let passage = wire.is_some().then(|| Passage::new(track.anchor()));
+                Vehicle::new(Standing::new(frame.at, place, allowed), passage, sight)
             });
             vehicle.sight = sight;
-            let (since, place) = vehicle.recent.push(frame.at, position);
-            if vehicle.has_left(place, frame.at) {
-                let ended = vehicle.away_since.unwrap_or(frame.at);
+            let over = vehicle.standing.observe(frame.at, place, allowed, height);
+            if let Some(over) = &over {
                 if vehicle.reported_at.take().is_some() {
-                    let lasted = ended.since(vehicle.stand.since);
-                    out.push(ending(&self.params, &self.common, vehicle, frame.at, lasted, EndReason::Moved));
+                    out.push(ending(&self.params, &self.area, &self.common, vehicle, frame.at, over, EndReason::Moved));
                     vehicle.stops = vehicle.stops.saturating_add(1);
                 }
-                vehicle.stand = stand(place, since);
-                vehicle.away_since = None;
+                (vehicle.passed_by, vehicle.released_at) = (0, None);
+            }
+            if fresh || over.is_some() {
+                vehicle.locate(&self.area, &self.params, frame.scene);
+            }
+            if let (Some(wire), Some(passage)) = (&wire, &mut vehicle.passage) {
+                let crossed = passage.advance(track.anchor(), wire, LINE_HYSTERESIS);
+                if crossed.is_some_and(|crossed| crossed.direction == Direction::Forward) {
+                    self.release(track.id, frame.at);
+                }
             }
         }
-        self.report(frame, out);
+        self.report(frame, wire.as_ref(), out);
         while let Some(vehicle) = self.vehicles.take_excess() {
             self.close(&vehicle, frame.at, EndReason::Evicted, out);
         }
@@ -205,15 +196,18 @@ impl Rule for StoppedVehicle {
         }
     }
 
-    fn margins(&self, at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
+    fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>) {
+        let wire = self.params.signal_line.as_ref().and_then(|line| Wire::of(scene, line));
         let queued = self.vehicles.states().filter(|vehicle| vehicle.is_queued(at)).count();
         for (id, vehicle) in self.vehicles.iter() {
             let id = Some(id);
-            let stopped = at.since(vehicle.stand.since).as_secs_f64();
+            let since = self.clock(vehicle, wire.as_ref());
+            let stopped = at.since(since).as_secs_f64();
             let least = self.params.stopped_for.duration().as_secs_f64();
-            out.push(Margin::at_least(id, "in_area", f64::from(u8::from(vehicle.stand.in_area)), 1.0));
+            out.push(Margin::at_least(id, "in_area", f64::from(u8::from(vehicle.in_area)), 1.0));
+            out.push(Margin::at_most(id, "parked", f64::from(u8::from(vehicle.parked)), 0.0));
             out.push(Margin::at_least(id, "stopped_seconds", stopped, least));
-            let seen = f64::from(vehicle.stand.observations);
+            let seen = f64::from(vehicle.standing.stand().observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
             if self.params.in_queue == InQueue::Suppress {
                 let others = queued - usize::from(vehicle.is_queued(at));
@@ -229,21 +223,45 @@ impl Rule for StoppedVehicle {
 }
 
 impl StoppedVehicle {
+    /// Somebody has crossed the stop line: whoever still stands before it was not held back by the light.
+    fn release(&mut self, crosser: TrackId, at: MediaTime) {
+        for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.sight.id != crosser) {
+            if vehicle.released_at.is_none() && at.since(vehicle.standing.stand().since) >= AMBER {
+                vehicle.passed_by += 1;
+                vehicle.released_at = (vehicle.passed_by >= RELEASED_BY).then_some(at);
+            }
+        }
+    }
+
+    /// From when on a stand counts: not while the light may hold the vehicle back.
+    fn clock(&self, vehicle: &Vehicle, wire: Option<&Wire<'_>>) -> MediaTime {
+        let since = vehicle.standing.stand().since;
+        let before_line = |wire: &Wire<'_>| wire.offset(vehicle.sight.bbox.anchor()) < 0.0;
+        if !wire.is_some_and(before_line) {
+            return since;
+        }
+        // Without a release the light is green again at the latest after `max_red`.
+        let green = since + self.params.max_red.duration().saturating_sub(self.params.stopped_for.duration());
+        vehicle.released_at.map_or(green, |released| released.min(green))
+    }
+
     /// Starts and updates, once every vehicle of the frame is up to date: a queue is a matter of all.
-    fn report(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
+    fn report(&mut self, frame: &FrameView<'_>, wire: Option<&Wire<'_>>, out: &mut Vec<Draft>) {
         let queued = self.vehicles.states().filter(|vehicle| vehicle.is_queued(frame.at)).count();
         for track in frame.tracks.iter().filter(|track| track.observed) {
-            let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
-            let lasted = frame.at.since(vehicle.stand.since);
+            let Some(vehicle) = self.vehicles.get(track.id) else { continue };
             // Looked at only where it is seen to stand now.
-            if vehicle.away_since.is_some() || vehicle.sight.at != frame.at {
+            if vehicle.standing.is_away() || vehicle.sight.at != frame.at {
                 continue;
             }
+            let stand = *vehicle.standing.stand();
+            let counted = frame.at.since(self.clock(vehicle, wire));
             let phase = match vehicle.reported_at {
                 Some(last) if frame.at.since(last) >= self.params.update_every.duration() => Phase::Update,
-                None if vehicle.stand.in_area
-                    && vehicle.stand.observations >= MIN_OBSERVATIONS
-                    && lasted >= self.params.stopped_for.duration() =>
+                None if vehicle.in_area
+                    && !vehicle.parked
+                    && stand.observations >= MIN_OBSERVATIONS
+                    && counted >= self.params.stopped_for.duration() =>
                 {
                     Phase::Start
                 }
@@ -252,18 +270,25 @@ impl StoppedVehicle {
             let others = queued - usize::from(vehicle.is_queued(frame.at));
             if phase == Phase::Start {
                 let in_queue = u32::try_from(others).is_ok_and(|others| others >= self.params.queue_min);
-                let silent = in_queue && self.params.in_queue == InQueue::Suppress;
+                let silent = (in_queue && self.params.in_queue == InQueue::Suppress)
+                    || (!vehicle.standing.has_arrived() && self.params.already_standing == AlreadyStanding::Suppress);
                 if silent || !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
                     continue;
                 }
             }
+            let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
             vehicle.reported_at = Some(frame.at);
             let class = frame.scene.labels.name(track.class);
             let still = if phase == Phase::Start { "has stood" } else { "still stands" };
-            let summary = format!("{class} {still} in {} for {:.1} s", self.params.area_name(), lasted.as_secs_f64());
-            let mut measured = measured(vehicle, lasted);
+            let lasted = frame.at.since(stand.since);
+            let summary = format!("{class} {still} in {} for {:.1} s", self.area.name(), lasted.as_secs_f64());
+            let mut measured = measured(vehicle, &stand, lasted);
             measured.insert("others_standing".to_owned(), others.into());
-            out.push(draft(&self.params, &self.common, vehicle, phase, frame.at, summary, measured));
+            measured.insert("seen_arriving".to_owned(), vehicle.standing.has_arrived().into());
+            if wire.is_some() {
+                measured.insert("passed_by".to_owned(), vehicle.passed_by.into());
+            }
+            out.push(draft(&self.params, &self.area, &self.common, vehicle, phase, frame.at, summary, measured));
         }
     }
 
@@ -275,61 +300,74 @@ impl StoppedVehicle {
 
     fn close(&self, vehicle: &Vehicle, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
         if vehicle.reported_at.is_some() {
-            let lasted = vehicle.sight.at.since(vehicle.stand.since);
-            out.push(ending(&self.params, &self.common, vehicle, at, lasted, reason));
+            let over = Over { stand: *vehicle.standing.stand(), at: vehicle.sight.at };
+            out.push(ending(&self.params, &self.area, &self.common, vehicle, at, &over, reason));
         }
     }
 }
 
 impl Vehicle {
-    /// Takes in the smoothed place; true when the stand is over.
-    fn has_left(&mut self, place: Vec2, at: MediaTime) -> bool {
-        let strayed = (place - self.stand.place).length();
-        if strayed <= self.stand.allowed {
-            self.away_since = None;
-            self.stand.observations = self.stand.observations.saturating_add(1);
-            self.stand.strayed = self.stand.strayed.max(strayed);
-            return false;
+    fn new(standing: Standing, passage: Option<Passage>, sight: Sight) -> Self {
+        Self {
+            standing,
+            in_area: false,
+            parked: false,
+            passage,
+            passed_by: 0,
+            released_at: None,
+            reported_at: None,
+            stops: 0,
+            sight,
         }
-        // A stand as short as a flicker is none: whoever moves makes a new one at once.
-        let away = at.since(*self.away_since.get_or_insert(at));
-        away >= SETTLE || at.since(self.stand.since) < SETTLE * 2
+    }
+
+    /// A new stand has begun: where is it?
+    fn locate(&mut self, area: &Area, params: &Params, scene: &Scene) {
+        let stand = self.standing.stand();
+        self.in_area = area.polygon(scene).is_some_and(|area| stand.is_in(area, scene));
+        let mut parking = params.parking.iter().filter_map(|zone| scene.zones.get(zone));
+        self.parked = parking.any(|zone| stand.is_in(zone, scene));
     }
 
     fn is_queued(&self, at: MediaTime) -> bool {
-        self.stand.in_area
-            && at.since(self.stand.since) >= QUEUED_AFTER
+        self.in_area
+            && !self.parked
+            && at.since(self.standing.stand().since) >= QUEUED_AFTER
             && at.since(self.sight.at) <= OUT_OF_SIGHT
-            && self.away_since.is_none()
+            && !self.standing.is_away()
     }
 }
 
-fn measured(vehicle: &Vehicle, lasted: Duration) -> Values {
+fn measured(vehicle: &Vehicle, stand: &Stand, lasted: Duration) -> Values {
     let height = vehicle.sight.bbox.height();
-    let strayed = if height > 0.0 { vehicle.stand.strayed / height } else { 0.0 };
+    let strayed = if height > 0.0 { stand.strayed / height } else { 0.0 };
     values([
         ("stopped_seconds", seconds(lasted)),
         ("moved_box_heights", number(strayed)),
-        ("observations", vehicle.stand.observations.into()),
+        ("observations", stand.observations.into()),
     ])
 }
 
 fn ending(
     params: &Params,
+    area: &Area,
     common: &Common,
     vehicle: &Vehicle,
     at: MediaTime,
-    lasted: Duration,
+    over: &Over,
     reason: EndReason,
 ) -> Draft {
-    let summary = format!("stop in {} ended after {:.1} s", params.area_name(), lasted.as_secs_f64());
-    let mut measured = measured(vehicle, lasted);
+    let lasted = over.at.since(over.stand.since);
+    let summary = format!("stop in {} ended after {:.1} s", area.name(), lasted.as_secs_f64());
+    let mut measured = measured(vehicle, &over.stand, lasted);
     measured.insert("end_reason".to_owned(), reason.as_str().into());
-    draft(params, common, vehicle, Phase::End, at, summary, measured)
+    draft(params, area, common, vehicle, Phase::End, at, summary, measured)
 }
 
+#[allow(clippy::too_many_arguments)] // a draft is made of so many things
 fn draft(
     params: &Params,
+    area: &Area,
     common: &Common,
     vehicle: &Vehicle,
     phase: Phase,
@@ -337,6 +375,16 @@ fn draft(
     summary: String,
     measured: Values,
 ) -> Draft {
+    let mut thresholds = values([
+        (area.what(), Value::from(area.name())),
+        ("stopped_for_seconds", seconds(params.stopped_for.duration())),
+        ("max_move_box_heights", params.max_move.into()),
+        ("queue_min", params.queue_min.into()),
+    ]);
+    if let Some(line) = &params.signal_line {
+        thresholds.insert("signal_line".to_owned(), line.as_str().into());
+        thresholds.insert("max_red_seconds".to_owned(), seconds(params.max_red.duration()));
+    }
     Draft {
         kind: NAME,
         phase,
@@ -346,12 +394,7 @@ fn draft(
         bbox: Some(vehicle.sight.bbox),
         severity: common.severity,
         summary,
-        thresholds: values([
-            (if params.lane.is_some() { "lane" } else { "zone" }, Value::from(params.area_name())),
-            ("stopped_for_seconds", seconds(params.stopped_for.duration())),
-            ("max_move_box_heights", params.max_move.into()),
-            ("queue_min", params.queue_min.into()),
-        ]),
+        thresholds,
         measured,
         at,
     }

@@ -4,7 +4,11 @@ use serde_json::Value;
 
 use super::params::ParamError;
 use super::scene::SceneNames;
-use super::{Rule, line_crossing, stopped_vehicle, wrong_way, zone_dwell};
+use super::{
+    Rule, abandoned_object, camera_unfit, collision, congestion, crowd, illegal_parking, line_crossing, motorbike_flow,
+    near_miss, pedestrian_on_road, queue_length, red_light, speeding, stopped_vehicle, turning_movement, wrong_way,
+    zone_dwell,
+};
 
 /// A rule ready to run, and its parameters with every default written out.
 pub struct Compiled {
@@ -29,7 +33,25 @@ pub struct Kind {
 }
 
 /// Every kind of rule, by name.
-pub const TABLE: &[Kind] = &[line_crossing::KIND, stopped_vehicle::KIND, wrong_way::KIND, zone_dwell::KIND];
+pub const TABLE: &[Kind] = &[
+    abandoned_object::KIND,
+    camera_unfit::KIND,
+    collision::KIND,
+    congestion::KIND,
+    crowd::KIND,
+    illegal_parking::KIND,
+    line_crossing::KIND,
+    motorbike_flow::KIND,
+    near_miss::KIND,
+    pedestrian_on_road::KIND,
+    queue_length::KIND,
+    red_light::KIND,
+    speeding::KIND,
+    stopped_vehicle::KIND,
+    turning_movement::KIND,
+    wrong_way::KIND,
+    zone_dwell::KIND,
+];
 
 /// The kind of that name.
 #[must_use]

@@ -4,7 +4,10 @@
 //! The anchor's path within the lane is kept as a few vertices, one whenever the anchor has moved an
 //! eighth of `distance`. So a standing vehicle's jitter makes no path, a slow vehicle has as many
 //! vertices as a fast one, and the state is bounded. Each frame asks whether any stretch of the path
-//! that ends now is long, straight, lasting and observed enough, and heads the wrong way.
+//! that ends now is long, straight, steady, lasting and observed enough, and heads the wrong way.
+//!
+//! The anchor of a long vehicle seen from the side lies before its wheels, maybe in the lane next to its own. Where
+//! the vehicle may stand in a lane that goes its way, its path proves nothing.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -27,6 +30,12 @@ const NAME: &str = "wrong_way";
 const VERTICES_PER_DISTANCE: f32 = 8.0;
 /// Vertices kept: the path of twice that distance.
 const CAPACITY: usize = 16;
+/// A step of more than this share of the stretch is a track that jumped to another vehicle.
+const LARGEST_STEP: f32 = 0.5;
+/// How far above its anchor a vehicle may really stand, in heights of its box.
+const DEPTHS: [f32; 2] = [0.15, 0.3];
+/// Cosine from which on a vehicle goes a lane's way.
+const ALIKE: f32 = 0.5;
 /// Older path says nothing about now: what moves slower than `distance` in this time drifts.
 const MEMORY: Duration = Duration::from_secs(30);
 
@@ -70,7 +79,7 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     let values = serde_json::to_value(&params).unwrap_or_default();
     let common = params.common(VEHICLES);
     // The cosine falls as the angle grows, so the comparison in `WrongWay::stretch` turns round.
-    let wrong_below = params.angle.to_radians().cos() as f32;
+    let wrong_below = libm::cos(params.angle.to_radians()) as f32;
     Ok(Compiled { rule: Box::new(WrongWay { params, wrong_below, common, vehicles: PerTrack::new() }), params: values })
 }
 
@@ -127,6 +136,8 @@ struct Vertex {
     observations: u32,
     /// Length of the path up to it, in picture heights.
     length: f32,
+    /// Its distance from the vertex before.
+    step: f32,
 }
 
 /// A stretch of path from a vertex to now.
@@ -135,6 +146,8 @@ struct Stretch {
     /// Straight-line distance in picture heights.
     net: f32,
     straightness: f32,
+    /// The longest way between two of its vertices, in picture heights.
+    largest_step: f32,
     /// Cosine of the angle between heading and lane.
     cosine: f32,
     observations: u32,
@@ -166,6 +179,10 @@ impl Rule for WrongWay {
             vehicle.sight = sight;
             if lane.polygon.contains(track.anchor()) {
                 vehicle.outside_since = None;
+                if goes_with_a_lane_behind(track, frame, &self.params.lane) {
+                    vehicle.path = Path::default();
+                    continue;
+                }
                 let step = self.params.far(&track.bbox) / VERTICES_PER_DISTANCE;
                 vehicle.path.push(frame.at, frame.scene.in_heights(track.anchor()), step);
                 continue;
@@ -211,6 +228,8 @@ impl Rule for WrongWay {
             out.push(Margin::at_least(id, "heading_off_degrees", degrees(stretch.cosine), self.params.angle));
             let straight = f64::from(stretch.straightness);
             out.push(Margin::at_least(id, "straightness", straight, self.params.straightness));
+            let step = if stretch.net > 0.0 { stretch.largest_step / stretch.net } else { 0.0 };
+            out.push(Margin::at_most(id, "largest_step_share", f64::from(step), f64::from(self.largest_step())));
             let seen = f64::from(stretch.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(self.params.observations)));
             let least = self.params.duration.duration().as_secs_f64();
@@ -252,14 +271,21 @@ impl WrongWay {
         }
     }
 
+    /// The share of a stretch that one step may make. Few observations cannot make small steps.
+    fn largest_step(&self) -> f32 {
+        LARGEST_STEP.max(1.0 / self.params.observations.saturating_sub(1).max(1) as f32)
+    }
+
     /// The shortest stretch that ends now and proves the wrong way.
     fn stretch(&self, vehicle: &Vehicle, direction: Vec2) -> Option<Stretch> {
         let now = vehicle.sight.at;
         let far = self.params.far(&vehicle.sight.bbox);
+        let largest_step = self.largest_step();
         vehicle.path.stretches(now, direction).find(|stretch| {
             stretch.net >= far
                 && stretch.cosine < self.wrong_below
                 && stretch.straightness >= self.params.straightness as f32
+                && stretch.largest_step <= largest_step * stretch.net
                 && stretch.observations >= self.params.observations
                 && stretch.lasted >= self.params.duration.duration()
         })
@@ -290,11 +316,22 @@ impl WrongWay {
     }
 }
 
+/// Whether the vehicle may stand in another lane than its anchor, one that goes its way.
+fn goes_with_a_lane_behind(track: &Track, frame: &FrameView<'_>, own: &str) -> bool {
+    let velocity = frame.scene.in_heights(track.velocity);
+    let (anchor, height) = (track.anchor(), track.bbox.height());
+    let others = frame.scene.lanes.iter().filter(|(name, _)| name.as_str() != own);
+    others.map(|(_, lane)| lane).any(|lane| {
+        lane.direction().dot(velocity) > ALIKE * velocity.length()
+            && DEPTHS.iter().any(|depth| lane.polygon.contains(NormPoint::new(anchor.x, anchor.y - depth * height)))
+    })
+}
+
 impl Path {
     fn push(&mut self, at: MediaTime, place: Vec2, step: f32) {
         self.observations = self.observations.saturating_add(1);
         self.now = place;
-        let vertex = Vertex { at, place, observations: self.observations, length: 0.0 };
+        let vertex = Vertex { at, place, observations: self.observations, length: 0.0, step: 0.0 };
         match self.vertices.back_mut() {
             None => self.vertices.push_back(vertex),
             Some(last) => {
@@ -304,7 +341,7 @@ impl Path {
                     (last.at, last.observations) = (at, self.observations);
                 } else {
                     let length = last.length + moved;
-                    self.vertices.push_back(Vertex { length, ..vertex });
+                    self.vertices.push_back(Vertex { length, step: moved, ..vertex });
                 }
             }
         }
@@ -316,12 +353,16 @@ impl Path {
     /// All stretches that end now, the shortest first.
     fn stretches(&self, now: MediaTime, direction: Vec2) -> impl Iterator<Item = Stretch> {
         let whole = self.vertices.back().map_or(0.0, |last| last.length + (self.now - last.place).length());
+        let mut largest_step = self.vertices.back().map_or(0.0, |last| (self.now - last.place).length());
         self.vertices.iter().rev().filter_map(move |vertex| {
             let way = self.now - vertex.place;
             let (net, length) = (way.length(), whole - vertex.length);
+            let longest = largest_step;
+            largest_step = largest_step.max(vertex.step);
             (net > 0.0 && length > 0.0).then(|| Stretch {
                 net,
                 straightness: (net / length).min(1.0),
+                largest_step: longest,
                 cosine: way.dot(direction) / net,
                 observations: self.observations - vertex.observations + 1,
                 lasted: now.since(vertex.at),
@@ -331,7 +372,7 @@ impl Path {
 }
 
 fn degrees(cosine: f32) -> f64 {
-    (f64::from(cosine.clamp(-1.0, 1.0)).acos().to_degrees() * 10.0).round() / 10.0
+    (libm::acos(f64::from(cosine.clamp(-1.0, 1.0))).to_degrees() * 10.0).round() / 10.0
 }
 
 /// What speaks for it. The path always does; the tracker's own velocity and the other traffic are

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::NormBox;
-use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, TrackId};
+use crate::base::{CameraId, CaptureTime, EventId, FrameSeq, MediaTime, RunId, Timestamp, TrackId};
 
 /// Where an event stands in its life. A happening without duration has one `Start`-and-`End`: [`Phase::Instant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +48,9 @@ pub struct Event {
     pub phase: Phase,
     /// Which camera.
     pub camera: CameraId,
+    /// The site that the camera shares with others, as the pipeline file says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub site: Option<String>,
     /// Per-camera sequence number, from 1 without gaps: a receiver sees what it missed.
     /// Assigned by the store (0 until then).
     pub sequence: u64,
@@ -76,9 +79,28 @@ pub struct Event {
     pub bbox: Option<NormBox>,
     /// Why it fired.
     pub explanation: Explanation,
-    /// File name of the still in the store's media folder.
+    /// File name of the still in the store's media folder: with box, path of the track, and the rule's shapes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub still: Option<String>,
+    /// File name of the same picture with nothing drawn on it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clean_still: Option<String>,
+    /// The clip that shows it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clip: Option<Clip>,
+}
+
+/// An event's place in a clip. The file is written while the happening goes on and appears in the store's media folder
+/// when it is whole, usually seconds after the event; it never appears when it had to be given up. Events that happen
+/// close together share a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Clip {
+    /// File name in the store's media folder.
+    pub file: String,
+    /// When the picture behind this record is shown, seconds after the clip's first picture.
+    pub offset_s: f64,
+    /// When the clip's first picture was taken, by the same clock as the event's `time`.
+    pub starts_at: Timestamp,
 }
 
 /// Why an event fired: everything needed to check it by hand.

@@ -123,7 +123,8 @@ impl Segment {
     /// Length.
     #[must_use]
     pub fn length(&self) -> f32 {
-        (self.to.x - self.from.x).hypot(self.to.y - self.from.y)
+        let (x, y) = (self.to.x - self.from.x, self.to.y - self.from.y);
+        (x * x + y * y).sqrt()
     }
     /// Whether the two closed segments share a point.
     #[must_use]

@@ -63,6 +63,9 @@ pub struct Ground {
     side: f64,
     residual_m: f64,
     error_m: f64,
+    /// The same plane with one control point moved [`NUDGE`] standard errors along one axis of the ground,
+    /// for every point and axis.
+    nudged: Vec<Matrix3>,
 }
 
 /// Row-major.
@@ -71,6 +74,9 @@ pub type Matrix3 = [[f64; 3]; 3];
 /// Closer to the horizon than this share of the denominator at the control point nearest to the camera,
 /// metres mean nothing: one pixel is many of them.
 const HORIZON: f64 = 0.005;
+/// Share of a standard error by which a control point is moved to see what it does to the plane: small, so that
+/// the answer is a slope.
+const NUDGE: f64 = 0.01;
 /// Smallest triangle among the best four points, as a share of the points' extent squared.
 const GENERAL_POSITION: f64 = 2e-3;
 
@@ -94,12 +100,10 @@ impl Ground {
         if !in_general_position(&picture) || !in_general_position(&metres) {
             return Err(GroundError::Collinear);
         }
-        let (from, to) = (Similarity::of(&picture), Similarity::of(&metres));
-        let normalised = solve_dlt(&picture, &from, &metres, &to).ok_or(GroundError::Collinear)?;
-        let to_metres = multiply(&to.inverse(), &multiply(&normalised, &from.matrix()));
+        let to_metres = fit_plane(&picture, &metres).ok_or(GroundError::Collinear)?;
         let weight = |p: &&ControlPoint| denominator(&to_metres, p.picture).abs();
         let nearest = points.iter().max_by(|a, b| weight(a).total_cmp(&weight(b))).ok_or(GroundError::Count(0))?;
-        let mut ground = Self::from_matrix(to_metres, error_m, nearest.picture)?;
+        let mut ground = Self::of(to_metres, error_m, nearest.picture)?;
         let mut squares = 0.0;
         for point in points {
             let seen = ground.metres(point.picture).ok_or(GroundError::Folded)?;
@@ -111,32 +115,48 @@ impl Ground {
         if freedom > 0 {
             ground.error_m = ground.error_m.max((squares / freedom as f64).sqrt());
         }
+        ground.nudged = nudged(&picture, &metres, ground.error_m);
         Ok(ground)
     }
 
     /// A known homography from normalised scene coordinates to metres; `seen` is any picture point on the
     /// ground, below the horizon, and `error_m` its standard error, metres.
     ///
+    /// Nobody knows which points a matrix was made from. For [`Ground::length_error`] four are taken: a fifth of
+    /// the width from either side, at `seen` and where the ground is four times as far away.
+    ///
     /// # Errors
     /// A matrix that cannot be inverted.
     pub fn from_matrix(to_metres: Matrix3, error_m: f64, seen: NormPoint) -> Result<Self, GroundError> {
+        let mut ground = Self::of(to_metres, error_m, seen)?;
+        let bottom = denominator(&to_metres, NormPoint::new(0.5, seen.y));
+        let slope = to_metres[2][1];
+        let quarter = (f64::from(seen.y) - 0.75 * bottom / slope) as f32;
+        // Straight from above the ground is nowhere farther.
+        let top = if quarter.is_finite() && (0.0..seen.y).contains(&quarter) { quarter } else { 0.0 };
+        let corners = [(0.2, seen.y), (0.8, seen.y), (0.2, top), (0.8, top)].map(|(x, y)| NormPoint::new(x, y));
+        let metres: Vec<[f64; 2]> = corners.iter().filter_map(|p| ground.metres(*p)).map(|m| [m.x, m.y]).collect();
+        if metres.len() == corners.len() {
+            let picture = corners.map(|p| [f64::from(p.x), f64::from(p.y)]);
+            ground.nudged = nudged(&picture, &metres, error_m);
+        }
+        Ok(ground)
+    }
+
+    fn of(to_metres: Matrix3, error_m: f64, seen: NormPoint) -> Result<Self, GroundError> {
         let to_picture = invert(&to_metres).ok_or(GroundError::Singular)?;
         let reference = denominator(&to_metres, seen);
         if !(reference.abs() > 0.0 && reference.is_finite()) {
             return Err(GroundError::Singular);
         }
-        Ok(Self { to_metres, to_picture, side: reference, residual_m: 0.0, error_m })
+        Ok(Self { to_metres, to_picture, side: reference, residual_m: 0.0, error_m, nudged: Vec::new() })
     }
 
     /// Where a picture point lies on the ground; `None` at the horizon and beyond it.
     #[must_use]
     pub fn metres(&self, p: NormPoint) -> Option<GroundPoint> {
         let w = denominator(&self.to_metres, p);
-        if w / self.side < HORIZON {
-            return None;
-        }
-        let [x, y, _] = apply(&self.to_metres, f64::from(p.x), f64::from(p.y));
-        Some(GroundPoint::new(x / w, y / w))
+        (w / self.side >= HORIZON).then(|| project(&self.to_metres, p))
     }
 
     /// Where a place on the ground is in the picture (possibly outside of it); `None` behind the camera.
@@ -156,6 +176,35 @@ impl Ground {
         let [a, b, c] = &self.to_metres;
         let row = |m: &[f64; 3], v: f64| [(m[0] - v * c[0]) / w, (m[1] - v * c[1]) / w];
         Some([row(a, at.x), row(b, at.y)])
+    }
+
+    /// Relative standard error of the ground distance between two picture points that comes from the calibration:
+    /// 0.02 is 2 %. `None` when a point is beyond the horizon or the two are one.
+    ///
+    /// Each control point is uncertain by [`Ground::error_m`] along either axis. The distance is measured again on
+    /// the planes that follow from moving one point along one axis; the changes add up as independent errors do
+    /// (first-order propagation of covariance; Hartley and Zisserman, 2nd ed., section 5.2). So the error is small
+    /// between well-spread control points and grows outside of them.
+    #[must_use]
+    pub fn length_error(&self, a: NormPoint, b: NormPoint) -> Option<f64> {
+        let length = self.metres(a)?.distance(self.metres(b)?);
+        if length <= 0.0 {
+            return None;
+        }
+        let change = |plane: &Matrix3| project(plane, a).distance(project(plane, b)) / length - 1.0;
+        let squares: f64 = self.nudged.iter().map(|plane| (change(plane) / NUDGE).powi(2)).sum();
+        squares.is_finite().then(|| squares.sqrt())
+    }
+
+    /// Whether the ground's axes are right-handed seen from above (x east, y north): a turn from x to y goes left.
+    /// The camera looks from above, so a turn that goes left on the picture goes left on the ground. `None` for a
+    /// plane that is all horizon.
+    #[must_use]
+    pub fn is_right_handed(&self) -> Option<bool> {
+        let bottom = [0.5, 0.1, 0.9].map(|x| NormPoint::new(x, 1.0));
+        let [[xx, xy], [yx, yy]] = bottom.into_iter().find_map(|p| self.jacobian(p))?;
+        // The picture's y points down, so its axes turn right.
+        Some(xx * yy - xy * yx < 0.0)
     }
 
     /// Whether the whole area lies on the ground, below the horizon.
@@ -190,6 +239,28 @@ fn denominator(m: &Matrix3, p: NormPoint) -> f64 {
 
 fn apply(m: &Matrix3, x: f64, y: f64) -> [f64; 3] {
     m.map(|row| row[0] * x + row[1] * y + row[2])
+}
+
+fn project(m: &Matrix3, p: NormPoint) -> GroundPoint {
+    let [x, y, w] = apply(m, f64::from(p.x), f64::from(p.y));
+    GroundPoint::new(x / w, y / w)
+}
+
+/// The planes that follow from moving one control point along one axis by [`NUDGE`] × `error_m`.
+fn nudged(picture: &[[f64; 2]], metres: &[[f64; 2]], error_m: f64) -> Vec<Matrix3> {
+    let moved = (0..metres.len()).flat_map(|point| [(point, 0), (point, 1)]).filter_map(|(point, axis)| {
+        let mut metres = metres.to_vec();
+        *metres.get_mut(point)?.get_mut(axis)? += NUDGE * error_m;
+        fit_plane(picture, &metres)
+    });
+    moved.collect()
+}
+
+/// The least-squares homography of picture points to metres.
+fn fit_plane(picture: &[[f64; 2]], metres: &[[f64; 2]]) -> Option<Matrix3> {
+    let (from, to) = (Similarity::of(picture), Similarity::of(metres));
+    let normalised = solve_dlt(picture, &from, metres, &to)?;
+    Some(multiply(&to.inverse(), &multiply(&normalised, &from.matrix())))
 }
 
 fn multiply(a: &Matrix3, b: &Matrix3) -> Matrix3 {
@@ -356,6 +427,50 @@ mod tests {
         points[4].metres.x += 2.0;
         let ground = Ground::fit(&points, 0.1).unwrap();
         assert!(ground.residual_m() > 0.3 && ground.error_m() > ground.residual_m(), "{ground:?}");
+    }
+
+    /// What the error says must be what wrong control points do: measured by drawing many.
+    #[test]
+    fn the_error_of_a_length_is_the_spread_of_lengths() {
+        let points = control(&[(0.1, 0.9), (0.9, 0.9), (0.3, 0.4), (0.7, 0.4), (0.5, 0.6)]);
+        let ground = Ground::fit(&points, 0.2).unwrap();
+        let mut dice = 1_u64;
+        let mut normal = || {
+            let share = |_| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (dice >> 40) as f64 / f64::from(1_u32 << 24)
+            };
+            (0..12).map(share).sum::<f64>() - 6.0
+        };
+        for (a, b) in [((0.5, 0.85), (0.5, 0.6)), ((0.2, 0.7), (0.8, 0.7)), ((0.5, 0.4), (0.5, 0.33))] {
+            let (a, b) = (NormPoint::new(a.0, a.1), NormPoint::new(b.0, b.1));
+            let truth = ground.metres(a).unwrap().distance(ground.metres(b).unwrap());
+            let mut squares = 0.0;
+            for _ in 0..2000 {
+                let mut drawn = points.clone();
+                for point in &mut drawn {
+                    point.metres.x += 0.2 * normal();
+                    point.metres.y += 0.2 * normal();
+                }
+                let other = Ground::fit(&drawn, 0.2).unwrap();
+                let length = other.metres(a).unwrap().distance(other.metres(b).unwrap());
+                squares += (length / truth - 1.0).powi(2);
+            }
+            let (spread, said) = ((squares / 2000.0).sqrt(), ground.length_error(a, b).unwrap());
+            assert!((said / spread - 1.0).abs() < 0.15, "{said} said, {spread} drawn");
+        }
+        let (near, far) = ((0.5, 0.85, 0.5, 0.6), (0.5, 0.4, 0.5, 0.33));
+        let error = |(ax, ay, bx, by)| ground.length_error(NormPoint::new(ax, ay), NormPoint::new(bx, by)).unwrap();
+        assert!(error(near) < 0.03 && error(far) > 1.5 * error(near), "{} {}", error(near), error(far));
+        assert_eq!(ground.length_error(NormPoint::new(0.5, 0.1), NormPoint::new(0.5, 0.9)), None);
+    }
+
+    #[test]
+    fn a_matrix_has_an_error_too() {
+        let ground = |error_m| Ground::from_matrix(ROAD, error_m, NormPoint::new(0.5, 1.0)).unwrap();
+        let error = |error_m| ground(error_m).length_error(NormPoint::new(0.5, 0.8), NormPoint::new(0.5, 0.6)).unwrap();
+        assert!(error(0.2) > 0.003 && error(0.2) < 0.05, "{}", error(0.2));
+        assert!((error(0.4) / error(0.2) - 2.0).abs() < 0.05);
     }
 
     proptest! {

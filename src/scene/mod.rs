@@ -5,14 +5,22 @@
 
 pub mod event;
 pub mod geometry;
+pub mod glance;
+pub mod grid;
 pub mod ground;
 pub mod labels;
+pub mod moment;
 pub mod observation;
 pub mod outbox;
+pub mod schedule;
+pub mod signal;
 
-pub use event::{Event, Phase, Severity};
+pub use event::{Clip, Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
+pub use glance::Glance;
 pub use ground::{ControlPoint, Ground, GroundError, GroundPoint};
 pub use labels::{ClassId, Labels};
+pub use moment::Moment;
 pub use observation::{Detection, Observation, SkipReason, Track};
 pub use outbox::{Outbox, Position, Rejected, StoredEvent};
+pub use signal::{Aspect, SignalState};

@@ -134,7 +134,7 @@ impl Clip {
             .video
             .ok_or_else(|| self.corrupt("a picture without a stream"))?;
         let caps = sample.caps().map(ToOwned::to_owned).ok_or_else(|| self.corrupt("a stream without a format"))?;
-        self.caps = codec::standard(self.codec, caps);
+        self.caps = self.codec.standard_caps(caps);
         let framerate = self.caps.structure(0).and_then(|structure| structure.get::<gst::Fraction>("framerate").ok());
         self.frame_ns = framerate
             .filter(|rate| rate.numer() > 0)

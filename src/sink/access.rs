@@ -57,7 +57,11 @@ impl Access {
         }
         let files = [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)];
         for (param, _) in files.into_iter().filter(|(_, file)| file.is_some() && !tls) {
-            wrong(param, &format!("`{param}` would be ignored: the connection has no TLS"), "switch TLS on, or remove it");
+            wrong(
+                param,
+                &format!("`{param}` would be ignored: the connection has no TLS"),
+                "switch TLS on, or remove it",
+            );
         }
         mistakes
     }
@@ -116,7 +120,8 @@ impl Access {
 pub(super) fn read_secret(file: Option<&PathBuf>, variable: Option<&String>) -> Result<Option<Secret>> {
     if let Some(path) = file {
         let secret = read_password(path).map_err(|why| {
-            Error::new(ErrorKind::Config, format!("{} {why}", path.display())).help("it holds the secret and nothing else")
+            Error::new(ErrorKind::Config, format!("{} {why}", path.display()))
+                .help("it holds the secret and nothing else")
         })?;
         return Ok(Some(secret));
     }

@@ -103,7 +103,8 @@ pub struct SinkKind {
 }
 
 /// Every kind there is.
-pub static TABLE: &[SinkKind] = &[jsonl::KIND, mqtt::KIND, nats::KIND, postgres::KIND, stdout::KIND, syslog::KIND, webhook::KIND];
+pub static TABLE: &[SinkKind] =
+    &[jsonl::KIND, mqtt::KIND, nats::KIND, postgres::KIND, stdout::KIND, syslog::KIND, webhook::KIND];
 
 /// The kind of that name.
 #[must_use]

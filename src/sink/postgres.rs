@@ -173,7 +173,11 @@ impl Params {
             &SqlState::INVALID_CATALOG_NAME,
             &SqlState::INVALID_SCHEMA_NAME,
         ];
-        if error.code().is_some_and(|code| lasting.contains(&code)) { Outcome::later(reason) } else { Outcome::retry(reason) }
+        if error.code().is_some_and(|code| lasting.contains(&code)) {
+            Outcome::later(reason)
+        } else {
+            Outcome::retry(reason)
+        }
     }
 
     async fn open(&self) -> std::result::Result<Session, Outcome> {

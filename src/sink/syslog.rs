@@ -79,11 +79,19 @@ fn validate(given: &Map<String, Value>) -> Vec<ParamError> {
         mistakes.push(ParamError::new("username", message, "use `cert_file` and `key_file`, or remove it"));
     }
     if params.facility > 23 {
-        mistakes.push(ParamError::new("facility", format!("`facility` is {}", params.facility), "0 to 23; local0 is 16"));
+        mistakes.push(ParamError::new(
+            "facility",
+            format!("`facility` is {}", params.facility),
+            "0 to 23; local0 is 16",
+        ));
     }
     if !printable(&params.hostname, 255) {
         let message = format!("`hostname` cannot be \"{}\"", params.hostname);
-        mistakes.push(ParamError::new("hostname", message, "printable ASCII without blanks, at most 255 (RFC 5424 §6)"));
+        mistakes.push(ParamError::new(
+            "hostname",
+            message,
+            "printable ASCII without blanks, at most 255 (RFC 5424 §6)",
+        ));
     }
     mistakes
 }

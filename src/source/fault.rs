@@ -150,6 +150,12 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
                 "the decoder gives a picture format that is not handled".to_owned(),
                 "set the camera to 8-bit 4:2:0",
             ),
+            // All that souphttpsrc 1.22 says of a failed handshake.
+            _ if matches!(location, Location::HttpMjpeg(url) if url.scheme() == "https") => (
+                ErrorKind::Io,
+                "the connection failed or broke off; the camera's certificate may not be trusted".to_owned(),
+                TRUST,
+            ),
             _ => (
                 ErrorKind::Corrupt,
                 format!("the stream is damaged or cut off: {}", error.message()),

@@ -37,6 +37,12 @@ pub fn elements() -> Vec<(&'static str, &'static str)> {
         "rtspsrc",
         "souphttpsrc",
         "multipartdemux",
+        "appsrc",
+        "capsfilter",
+        "fakesink",
+        "filesink",
+        "matroskamux",
+        "mp4mux",
     ];
     let of_codecs = CODECS.iter().flat_map(|codec| [codec.parser, codec.decoder, codec.depayloader]);
     plain.into_iter().chain(of_codecs).map(|name| (name, element::package(name).unwrap_or_default())).collect()
@@ -80,7 +86,7 @@ impl Graph {
             // Bigger blocks than the default 4 KiB: parsing a bare stream is a pass over bytes.
             source.set_property("blocksize", 65_536_u32);
             self.add(&[&source])?;
-            let head = self.decode_chain(codec)?;
+            let head = self.chain(codec)?;
             return link(&source, &head);
         }
         let name = container.demuxer().ok_or_else(|| internal(format!("no demuxer for {container:?}")))?;
@@ -188,7 +194,7 @@ impl Graph {
         let Some(codec) = stream.codec else { return Ok(()) };
         let depay = make(codec.depayloader)?;
         self.add(&[&depay])?;
-        let head = self.decode_chain(codec)?;
+        let head = self.chain(codec)?;
         link(&depay, &head)?;
         let sink = static_pad(&depay, "sink")?;
         self.tap.watch_packets(&sink);
@@ -206,7 +212,7 @@ impl Graph {
             // Offered whether it can be decoded or not, so that the error can name it.
             let wanted = tap.offer(&offer);
             let Some(codec) = offer.codec.filter(|_| wanted) else { return };
-            let linked = graph.decode_chain(codec).and_then(|head| {
+            let linked = graph.chain(codec).and_then(|head| {
                 let sink = static_pad(&head, "sink")?;
                 pad.link(&sink).map(drop).map_err(|e| internal(format!("cannot link {}: {e}", codec.name)))
             });
@@ -218,7 +224,28 @@ impl Graph {
         demuxer.connect_no_more_pads(move |_| tap.no_more_streams());
     }
 
-    /// Adds parser, decoder and appsink, started and linked; returns the parser.
+    /// Adds what an access unit goes through, started and linked; returns the parser at its head.
+    fn chain(&self, codec: &Codec) -> Result<gst::Element> {
+        if self.tap.decodes() { self.decode_chain(codec) } else { self.keep_chain(codec) }
+    }
+
+    /// Parser and an end: the access units are only kept.
+    fn keep_chain(&self, codec: &Codec) -> Result<gst::Element> {
+        let (parser, sink) = (make(codec.parser)?, make("fakesink")?);
+        sink.set_property("sync", false);
+        sink.set_property("async", false);
+        self.add(&[&parser, &sink])?;
+        link_units(&parser, &sink, codec)?;
+        let pad = static_pad(&sink, "sink")?;
+        self.tap.watch_units(&pad);
+        self.tap.watch_tags(&pad);
+        for element in [&sink, &parser] {
+            start(element)?;
+        }
+        Ok(parser)
+    }
+
+    /// Parser, decoder and appsink.
     fn decode_chain(&self, codec: &Codec) -> Result<gst::Element> {
         let parser = make(codec.parser)?;
         let decoder = make(codec.decoder)?;
@@ -240,15 +267,7 @@ impl Graph {
             .build();
         let sink_element: &gst::Element = sink.upcast_ref();
         self.add(&[&parser, &decoder, sink_element])?;
-        if codec.annex_b {
-            let units =
-                gst::Caps::builder(codec.caps[0]).field("stream-format", "byte-stream").field("alignment", "au");
-            parser
-                .link_filtered(&decoder, &units.build())
-                .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, codec.decoder)))?;
-        } else {
-            link(&parser, &decoder)?;
-        }
+        link_units(&parser, &decoder, codec)?;
         link(&decoder, sink_element)?;
         self.tap.watch_units(&static_pad(&decoder, "sink")?);
         let picture_pad = static_pad(sink_element, "sink")?;
@@ -331,6 +350,17 @@ fn tls_database(path: &std::path::Path) -> Result<gio::TlsFileDatabase> {
         Error::new(ErrorKind::Config, format!("{}: no certificates can be read from it: {error}", path.display()))
             .help("`tls: {ca_file: …}` names a PEM file; GStreamer's TLS comes with the package glib-networking")
     })
+}
+
+/// Links a parser so that one buffer is one access unit.
+fn link_units(parser: &gst::Element, next: &gst::Element, codec: &Codec) -> Result<()> {
+    if !codec.annex_b {
+        return link(parser, next);
+    }
+    let units = gst::Caps::builder(codec.caps[0]).field("stream-format", "byte-stream").field("alignment", "au");
+    parser
+        .link_filtered(next, &units.build())
+        .map_err(|e| internal(format!("cannot link {} to {}: {e}", codec.parser, next.name())))
 }
 
 fn link(a: &gst::Element, b: &gst::Element) -> Result<()> {

@@ -4,7 +4,8 @@
 //! (`run::run_once`), tells the state with its reason, and never gives up on a live camera.
 //! One run is a GStreamer graph (`graph`) with a tap on it (`tap`): the tap counts access units
 //! and pictures, gives them their times ([`timeline`]), keeps damaged ones back, and hands frames to
-//! the [`Outlet`]. GStreamer types stay in here and in `frame`.
+//! the [`Outlet`]. On the way the compressed pictures of the last seconds are kept ([`packets`]), for clips.
+//! GStreamer types stay in here and in `frame`.
 //!
 //! A new kind of source is one method of `graph` and one row in [`Location::parse`].
 
@@ -13,13 +14,16 @@ mod controls;
 mod fault;
 mod graph;
 pub mod integrity;
+pub mod packets;
 pub mod reach;
 mod run;
 mod secret;
+pub mod signals;
 pub mod status;
 pub mod supervisor;
 mod tap;
 pub mod timeline;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +34,7 @@ use url::Url;
 pub use self::reach::Knocker;
 pub use self::status::{State, Status, StatusCell};
 pub use self::supervisor::{Supervisor, SupervisorParts};
+pub use self::tls::resume_no_sessions;
 use crate::base::{CameraId, Error, ErrorKind, Result, Secret, Timestamp, redact_url};
 pub use crate::config::{Credentials, TlsTrust, Transport};
 use crate::frame::{Frame, Matrix, Range, Rotation};

@@ -8,6 +8,7 @@ use gstreamer::prelude::*;
 
 use super::controls::Controls;
 use super::graph::Graph;
+use super::packets::Break;
 use super::status::{State, StatusCell};
 use super::tap::{Tap, TapParts};
 use super::{Location, Transport, fault};
@@ -78,12 +79,21 @@ pub fn run_once(parts: TapParts, manner: Manner, status: &StatusCell, stop: &Sto
     let result = Graph::build(&settings, &tap, manner)
         .and_then(|graph| drive(&graph, &settings.location, clock.as_ref(), status, stop));
     let (units, pictures) = tap.progress();
+    let packets = tap.packets();
     let result = match result {
         Ok(End::Finished) if pictures == 0 => Err(nothing_came(&settings.location, &tap, units)),
         other => other,
     };
     let lived = if pictures > 0 { clock.monotonic() - started } else { Duration::ZERO };
     let next_base = tap.finish(matches!(result, Ok(End::Stopped)));
+    if let Some(packets) = packets {
+        let over = match result {
+            Ok(End::Stopped) => true,
+            Ok(End::Finished) => !settings.location.is_live(),
+            Err(_) => false,
+        };
+        packets.run_ended(if over { Break::End } else { Break::Gap });
+    }
     Outcome { lived, described: tap.was_offered(), next_base, result }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::backoff::{Backoff, Next};
 use super::controls::Controls;
+use super::packets::PacketRing;
 use super::run::{End, Manner, Outcome, run_once};
 use super::secret::{self, Waited};
 use super::status::{State, StatusCell};
@@ -29,6 +30,10 @@ pub struct SupervisorParts {
     pub stages: Arc<Stages>,
     /// Where frames go.
     pub outlet: Outlet,
+    /// Where access units are kept for clips, if they are.
+    pub packets: Option<Arc<PacketRing>>,
+    /// Whether the stream is decoded; otherwise its access units are only kept.
+    pub decode: bool,
     /// Called when a live run has ended and no frame comes until the next; may take its time.
     pub interrupted: Arc<dyn Fn() + Send + Sync>,
     /// The clocks.
@@ -52,7 +57,7 @@ impl Supervisor {
     pub fn start(parts: SupervisorParts) -> Result<Self> {
         let stop = Stop::new();
         let result = Arc::new(Mutex::new(None));
-        let name = format!("cam-{}", parts.settings.camera);
+        let name = format!("{}-{}", if parts.decode { "cam" } else { "rec" }, parts.settings.camera);
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn({
@@ -240,6 +245,8 @@ fn attempt(
         account: Arc::clone(&parts.account),
         stages: Arc::clone(&parts.stages),
         outlet: Arc::clone(&parts.outlet),
+        packets: parts.packets.clone(),
+        decode: parts.decode,
         clock: Arc::clone(&parts.clock),
     };
     run_once(tap, manner, &parts.status, stop)

@@ -17,6 +17,7 @@ use gstreamer_video as gst_video;
 use super::fault::FaultCell;
 use super::graph::Offer;
 use super::integrity::{Decision, Guard};
+use super::packets::{Arriving, PacketRing, StreamClock};
 use super::timeline::{LiveClock, RecordingClock, Timeline};
 use super::{Outlet, Settings};
 use crate::base::time::thread_cpu;
@@ -45,6 +46,10 @@ pub struct TapParts {
     pub stages: Arc<Stages>,
     /// Where frames go.
     pub outlet: Outlet,
+    /// Where access units are kept for clips, if they are.
+    pub packets: Option<Arc<PacketRing>>,
+    /// Whether access units are decoded; otherwise they are only kept.
+    pub decode: bool,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
 }
@@ -74,6 +79,8 @@ struct TapState {
     timeline: Timeline,
     live_clock: LiveClock,
     recording_clock: RecordingClock,
+    /// Time of the first access unit kept.
+    first_ns: Option<i64>,
     rotation: Option<Rotation>,
     tagged: bool,
     layout: Option<(gst::Caps, gst_video::VideoInfo, PictureLayout)>,
@@ -123,6 +130,7 @@ impl Tap {
                 timeline,
                 live_clock: LiveClock::default(),
                 recording_clock: RecordingClock { start, source },
+                first_ns: None,
                 rotation,
                 tagged: false,
                 layout: None,
@@ -182,7 +190,17 @@ impl Tap {
         !self.offers.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Access units and pictures so far.
+    /// Where access units are kept.
+    pub fn packets(&self) -> Option<Arc<PacketRing>> {
+        self.parts.packets.clone()
+    }
+
+    /// Whether access units are decoded.
+    pub fn decodes(&self) -> bool {
+        self.parts.decode
+    }
+
+    /// Access units and pictures so far; what is only kept counts as both.
     pub fn progress(&self) -> (u64, u64) {
         (self.units.load(Relaxed), self.pictures.load(Relaxed))
     }
@@ -207,6 +225,9 @@ impl Tap {
         self.closed.store(true, Relaxed);
         let left = state.waiting.len() as u64;
         state.waiting.clear();
+        if !self.parts.decode {
+            return state.timeline.end();
+        }
         let reason = if stopped {
             UnitDrop::Shutdown
         } else if self.pictures.load(Relaxed) == 0 {
@@ -248,6 +269,9 @@ impl Tap {
             Some(gst::PadProbeData::Event(event)) => {
                 if let gst::EventView::Caps(caps) = event.view() {
                     tap.on_unit_caps(caps.caps());
+                    if let Some(packets) = &tap.parts.packets {
+                        packets.format(caps.caps());
+                    }
                 }
                 gst::PadProbeReturn::Ok
             }
@@ -259,7 +283,7 @@ impl Tap {
         let Some(structure) = caps.structure(0) else { return };
         let side = |name: &str| i64::from(structure.get::<i32>(name).unwrap_or(0));
         let (width, height) = (side("width"), side("height"));
-        if width * height > MOST_PIXELS {
+        if self.parts.decode && width * height > MOST_PIXELS {
             self.fail(
                 Error::new(
                     ErrorKind::Unsupported,
@@ -287,9 +311,11 @@ impl Tap {
             let usual = self.unit_interval_ns.load(Relaxed);
             self.unit_interval_ns.store(usual + (arrived_ns - before - usual) / 8, Relaxed);
         }
-        self.parts.account.unit_received();
-        if state.cpu_mark.is_zero() {
-            state.cpu_mark = thread_cpu();
+        if self.parts.decode {
+            self.parts.account.unit_received();
+            if state.cpu_mark.is_zero() {
+                state.cpu_mark = thread_cpu();
+            }
         }
         let index = state.unit_index;
         state.unit_index += 1;
@@ -325,14 +351,40 @@ impl Tap {
             let now = self.parts.clock.utc();
             state.live_clock.arrival(pts, now);
         }
-        let number = state.guard.unit(buffer);
+        let number = if self.parts.decode {
+            let number = state.guard.unit(buffer);
+            self.wait_for_picture(&mut state, Unit { number, pts_ns, stamp_ns, arrived });
+            number
+        } else {
+            self.pictures.fetch_add(1, Relaxed);
+            index + 1
+        };
+        let clock = StreamClock {
+            run: self.parts.run,
+            first_ns: pts_ns.map(|pts| *state.first_ns.get_or_insert(pts)),
+            reported_ns: state.live_clock.reported_ns(),
+            arrival_ns: state.live_clock.arrival_ns(),
+        };
+        let decode = self.parts.decode;
+        let shown_ns = pts_ns.map(|pts| if decode { state.timeline.project(pts).0 } else { pts });
+        drop(state);
+        if let (Some(packets), Some(pts_ns), Some(shown_ns)) = (&self.parts.packets, pts_ns, shown_ns) {
+            // Order and time of pictures are sure once they are decoded: AVI tells decoding times, bare streams none,
+            // and those of a live stream waver with its packets.
+            let settled = !decode;
+            packets.push(&Arriving { buffer, run: self.parts.run, unit: number, pts_ns, shown_ns, settled, clock });
+        }
+    }
+
+    /// Books an access unit that goes to the decoder.
+    fn wait_for_picture(&self, state: &mut TapState, unit: Unit) {
         if state.waiting.len() == MOST_IN_DECODER {
             state.waiting.pop_front();
             let reason =
                 if self.pictures.load(Relaxed) == 0 { UnitDrop::BeforeKeyframe } else { UnitDrop::Undecodable };
             self.parts.account.units_dropped(reason, 1);
         }
-        state.waiting.push_back(Unit { number, pts_ns, stamp_ns, arrived });
+        state.waiting.push_back(unit);
     }
 
     /// Watches tags (rotation, date) that reach the appsink before the first picture.
@@ -402,6 +454,7 @@ impl Tap {
             self.parts.account.frame_decoded();
             let (number, decision) = state.guard.picture(&buffer);
             let unit = state.claim(number);
+            let unit_number = unit.as_ref().map(|unit| unit.number);
             let seq = state.seq;
             state.seq += 1;
             if let Decision::Drop(reason) = decision {
@@ -414,6 +467,9 @@ impl Tap {
                 let own_ns = buffer.pts().map(|pts| pts.nseconds() as i64);
                 let pts_ns = stamp_ns.or(own_ns).or(unit.and_then(|unit| unit.pts_ns)).unwrap_or(arrived_ns);
                 let place = state.timeline.place(pts_ns, arrived_ns);
+                if let (Some(packets), Some(number)) = (&self.parts.packets, unit_number) {
+                    packets.shown(number, place.at.0);
+                }
                 if let Some(jump) = place.jump_ns {
                     tracing::warn!(camera = %self.parts.settings.camera, jump_ms = jump / 1_000_000, "the stream's clock jumped");
                 }
@@ -422,12 +478,15 @@ impl Tap {
                 } else {
                     state.recording_clock.capture(place.at, state.timeline.jumped())
                 };
+                let by_arrival =
+                    state.live_clock.arrival_ns().map_or(capture.utc, |ns| Timestamp(pts_ns.saturating_add(ns)));
                 let (info, layout) = state.layout(&caps, &self.parts.settings)?;
                 Some(Frame {
                     run: self.parts.run,
                     seq: FrameSeq(seq),
                     at: place.at,
                     capture,
+                    by_arrival,
                     arrived,
                     picture: Picture::new(buffer, info, layout),
                 })

@@ -79,6 +79,12 @@ impl Timeline {
         place
     }
 
+    /// Where a picture with this PTS would lie, as far as is known before it is decoded.
+    #[must_use]
+    pub fn project(&self, pts_ns: i64) -> MediaTime {
+        MediaTime(self.base.0.saturating_add(pts_ns.saturating_sub(self.origin.unwrap_or(pts_ns))))
+    }
+
     /// Sum of all jumps so far: by so much a recording's capture times may be wrong.
     #[must_use]
     pub fn jumped(&self) -> Duration {
@@ -137,6 +143,18 @@ impl LiveClock {
             self.arrivals.pop_front();
         }
         self.arrivals.push_back(arrived.0.saturating_sub(pts_ns));
+    }
+
+    /// UTC minus PTS by sender reports, ns; `None` before the first.
+    #[must_use]
+    pub fn reported_ns(&self) -> Option<i64> {
+        self.ntp_offset_ns
+    }
+
+    /// UTC minus PTS by the least delayed arrival of the window, ns; `None` before the first.
+    #[must_use]
+    pub fn arrival_ns(&self) -> Option<i64> {
+        self.arrivals.iter().min().copied()
     }
 
     /// Capture time of the picture with this PTS.

@@ -61,6 +61,8 @@ counters! {
     stills_failed,
     /// Stills deleted by retention or to make room for events.
     stills_swept,
+    /// Clips deleted by retention or to make room for events.
+    clips_swept,
 }
 
 pub(super) fn add(counter: &AtomicU64, n: u64) {

@@ -80,6 +80,10 @@ impl Ledger {
                     confirm(&tx, sink, *up_to, rejected, now)?;
                     None
                 }
+                Request::Incidents { changed, events, up_to, .. } => {
+                    super::incidents::write(&tx, changed, events, *up_to)?;
+                    None
+                }
                 Request::Flush { .. } | Request::Close => None,
             });
         }

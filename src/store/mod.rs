@@ -12,6 +12,7 @@
 mod fault;
 mod folder;
 mod health;
+mod incidents;
 mod ledger;
 mod media;
 mod options;
@@ -19,6 +20,7 @@ mod outbox;
 mod query;
 mod retention;
 mod schema;
+mod sweeper;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,8 +30,9 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 pub use self::health::{StoreHealth, StoreStats};
-pub use self::media::Media;
-pub use self::options::{OnDurable, Retention, ShedMedia, StoreOptions};
+pub use self::incidents::{IncidentQuery, IncidentWriter};
+pub use self::media::{Draft, Media};
+pub use self::options::{MediaRetention, OnDurable, Retention, ShedMedia, StoreOptions};
 pub use self::outbox::SinkOutbox;
 pub use self::query::{Query, Reader};
 pub use self::writer::{Ack, EventWriter};
@@ -39,6 +42,7 @@ use self::folder::{FolderLock, Reserve};
 use self::health::Counters;
 use self::ledger::Ledger;
 use self::outbox::LiveSinks;
+use self::sweeper::Sweeper;
 use self::writer::Writer;
 use crate::base::{Error, ErrorKind, Result, Stop};
 use crate::scene::Event;
@@ -54,6 +58,7 @@ pub struct Store {
     live: LiveSinks,
     closing: Stop,
     thread: Option<JoinHandle<()>>,
+    _sweeper: Sweeper,
     /// Last, so that it is let go after the writer thread has ended.
     _lock: FolderLock,
 }
@@ -80,7 +85,10 @@ impl Store {
         folder::sync_folder(folder)?;
         let health = if reserve.hold() { StoreHealth::Ok } else { StoreHealth::DiskFull };
         let counters = Arc::new(Counters::default());
-        let media = Media::open(folder, options.stills, Arc::clone(&options.clock), Arc::clone(&counters))?;
+        let nudges = crossbeam_channel::bounded(1);
+        let media =
+            Media::open(folder, options.media, Arc::clone(&options.clock), Arc::clone(&counters), nudges.0.clone())?;
+        let sweeper = Sweeper::start(media.clone(), nudges, options.sweep_every)?;
         let (requests, queue) = crossbeam_channel::bounded(writer::QUEUE);
         let (latest_sender, latest) = watch::channel(ledger.last());
         let (health_sender, health) = watch::channel(health);
@@ -112,6 +120,7 @@ impl Store {
             live,
             closing,
             thread: Some(thread),
+            _sweeper: sweeper,
             _lock: lock,
         })
     }
@@ -165,7 +174,15 @@ impl Store {
         Ok(SinkOutbox::new(sink, self.reader()?, self.writer.clone(), self.subscribe(), self.live.clone()))
     }
 
-    /// The stills.
+    /// What it takes to keep the incidents up with the events. One at a time.
+    ///
+    /// # Errors
+    /// `Io` or `Corrupt`.
+    pub fn incident_writer(&self) -> Result<IncidentWriter> {
+        IncidentWriter::new(self.reader()?, self.writer.clone(), self.subscribe())
+    }
+
+    /// The stills and clips.
     #[must_use]
     pub fn media(&self) -> Media {
         self.media.clone()

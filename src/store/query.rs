@@ -98,8 +98,8 @@ impl Query {
 
 /// A read-only connection. Make one per thread; it never blocks the writer.
 pub struct Reader {
-    conn: Connection,
-    file: PathBuf,
+    pub(super) conn: Connection,
+    pub(super) file: PathBuf,
 }
 
 impl Reader {
@@ -108,7 +108,19 @@ impl Reader {
         Ok(Self { conn: schema::open_reader(folder)?, file: schema::database(folder) })
     }
 
-    fn failed(&self, error: rusqlite::Error) -> Error {
+    /// A row of position and body.
+    fn stored(&self, row: &rusqlite::Row<'_>) -> Result<StoredEvent> {
+        let position = Position(to_unsigned(row.get(0).map_err(|e| self.failed(e))?));
+        let body = row.get_ref(1).and_then(|b| Ok(b.as_bytes()?)).map_err(|e| self.failed(e))?;
+        let event: Event = serde_json::from_slice(body).map_err(|e| {
+            Error::new(ErrorKind::Corrupt, format!("{}: event at position {position}: {e}", self.file.display()))
+                .help(CORRUPT_HELP)
+                .source(e)
+        })?;
+        Ok(StoredEvent { position, event })
+    }
+
+    pub(super) fn failed(&self, error: rusqlite::Error) -> Error {
         store_error(&self.file, error)
     }
 
@@ -122,14 +134,27 @@ impl Reader {
         let mut rows = select.query(params_from_iter(values)).map_err(|e| self.failed(e))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
-            let position = Position(to_unsigned(row.get(0).map_err(|e| self.failed(e))?));
-            let body = row.get_ref(1).and_then(|b| Ok(b.as_bytes()?)).map_err(|e| self.failed(e))?;
-            let event: Event = serde_json::from_slice(body).map_err(|e| {
-                Error::new(ErrorKind::Corrupt, format!("{}: event at position {position}: {e}", self.file.display()))
-                    .help(CORRUPT_HELP)
-                    .source(e)
-            })?;
-            found.push(StoredEvent { position, event });
+            found.push(self.stored(row)?);
+        }
+        Ok(found)
+    }
+
+    /// All records of the events whose id begins with `digits`: hexadecimal, without dashes, at most 32. In order of id
+    /// and revision, 1000 at most.
+    ///
+    /// # Errors
+    /// As [`Self::events`].
+    pub fn begins_with(&self, digits: &str) -> Result<Vec<StoredEvent>> {
+        let padded =
+            |with: &str| u128::from_str_radix(&format!("{digits}{}", with.repeat(32 - digits.len().min(32))), 16);
+        let (Ok(low), Ok(high)) = (padded("0"), padded("f")) else { return Ok(Vec::new()) };
+        let sql = "SELECT position, body FROM events WHERE id BETWEEN ?1 AND ?2 ORDER BY id, revision LIMIT 1000";
+        let (low, high) = (low.to_be_bytes(), high.to_be_bytes());
+        let mut select = self.conn.prepare_cached(sql).map_err(|e| self.failed(e))?;
+        let mut rows = select.query(params![low.as_slice(), high.as_slice()]).map_err(|e| self.failed(e))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
+            found.push(self.stored(row)?);
         }
         Ok(found)
     }

@@ -44,6 +44,7 @@ pub(super) fn sweep(
     };
     let deleted = tx.execute("DELETE FROM events WHERE position <= ?1", [to_signed(last.0)])?;
     tx.execute("DELETE FROM dead_letters WHERE position <= ?1", [to_signed(last.0)])?;
+    super::incidents::forget(&tx, last)?;
     tx.commit()?;
     Ok(Swept { deleted: deleted as u64, unconfirmed: to_unsigned(unconfirmed), more: deleted == STEP })
 }

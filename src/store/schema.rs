@@ -20,7 +20,34 @@ const FULL_CHECK_BYTES: u64 = 32 << 20;
 /// An index on one column of a rowid table also orders by rowid, so each of these serves
 /// "this value, from this position on, in order". The one on cameras carries the time as well, because
 /// "this camera, that hour" is what people ask most.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[EVENTS, INCIDENTS];
+
+/// Incidents are derived from events (`crate::incident`), up to a position; the body is the incident's JSON.
+const INCIDENTS: &str = "
+    CREATE TABLE incidents (
+        id       BLOB    PRIMARY KEY,
+        site     TEXT    NOT NULL,
+        sort     TEXT    NOT NULL,
+        severity TEXT    NOT NULL,
+        began_ns INTEGER NOT NULL,
+        cleared  INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        body     TEXT    NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX incidents_position ON incidents (position);
+    CREATE INDEX incidents_ongoing  ON incidents (position) WHERE cleared = 0;
+    CREATE TABLE incident_events (
+        event    BLOB    PRIMARY KEY,
+        incident BLOB    NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX incident_events_of ON incident_events (incident);
+    CREATE TABLE incident_progress (
+        one      INTEGER PRIMARY KEY CHECK (one = 1),
+        position INTEGER NOT NULL
+    ) STRICT;
+";
+
+const EVENTS: &str = "
     CREATE TABLE events (
         position  INTEGER PRIMARY KEY,
         id        BLOB    NOT NULL,
@@ -60,7 +87,7 @@ const MIGRATIONS: &[&str] = &["
         at_ns    INTEGER NOT NULL,
         PRIMARY KEY (sink, position)
     ) STRICT, WITHOUT ROWID;
-"];
+";
 
 /// The database of a store folder.
 pub(super) fn database(folder: &Path) -> PathBuf {

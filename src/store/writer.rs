@@ -19,7 +19,8 @@ use super::media::Media;
 use super::options::StoreOptions;
 use super::outbox::LiveSinks;
 use super::retention;
-use crate::base::{Error, ErrorKind, Result, Stop};
+use crate::base::{Error, ErrorKind, EventId, Result, Stop};
+use crate::incident::{Incident, IncidentId};
 use crate::scene::{Event, Position, Rejected};
 
 /// Requests that may wait; a full queue blocks whoever submits.
@@ -47,6 +48,7 @@ pub struct Ack {
 pub(super) enum Request {
     Submit { events: Vec<Event>, tag: u64, ack: Option<Sender<Ack>> },
     Confirm { sink: String, up_to: Position, rejected: Vec<Rejected>, done: Sender<()> },
+    Incidents { changed: Vec<Incident>, events: Vec<(EventId, IncidentId)>, up_to: Position, done: Sender<()> },
     Flush { done: Sender<()> },
     Close,
 }
@@ -102,6 +104,18 @@ impl EventWriter {
         let (done, confirmed) = bounded(1);
         self.send(Request::Confirm { sink: sink.to_owned(), up_to, rejected, done })?;
         confirmed.recv().map_err(|_| closed())
+    }
+
+    /// Stores incidents, which of them events belong to, and how far events were looked at; returns once that is on disk.
+    pub(super) fn incidents(
+        &self,
+        changed: Vec<Incident>,
+        events: Vec<(EventId, IncidentId)>,
+        up_to: Position,
+    ) -> Result<()> {
+        let (done, stored) = bounded(1);
+        self.send(Request::Incidents { changed, events, up_to, done })?;
+        stored.recv().map_err(|_| closed())
     }
 
     /// Waits until everything queued before is on disk.
@@ -218,7 +232,7 @@ impl Writer {
             Fault::DiskFull => {
                 add(&self.counters.disk_full, 1);
                 if first {
-                    tracing::error!(folder = %self.folder.display(), "disk full: events wait, old stills go");
+                    tracing::error!(folder = %self.folder.display(), "disk full: events wait, old stills and clips go");
                 }
                 self.health.send_replace(StoreHealth::DiskFull);
                 self.reserve.release();
@@ -265,7 +279,9 @@ impl Writer {
             // A caller who no longer waits is no failure.
             match (request, ack) {
                 (Request::Submit { ack: Some(waiting), .. }, Some(ack)) => drop(waiting.try_send(ack)),
-                (Request::Confirm { done, .. } | Request::Flush { done }, _) => drop(done.try_send(())),
+                (Request::Confirm { done, .. } | Request::Incidents { done, .. } | Request::Flush { done }, _) => {
+                    let _ = done.try_send(());
+                }
                 _ => {}
             }
         }
@@ -292,7 +308,6 @@ impl Writer {
 
     /// One step of retention; returns when to come back.
     fn sweep(&mut self, now: Instant) -> Instant {
-        self.media.sweep(self.options.clock.utc());
         let later = now + self.options.sweep_every;
         let Some(ledger) = &mut self.ledger else { return later };
         let live = self.live.names();

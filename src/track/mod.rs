@@ -4,7 +4,6 @@
 //! same detections gives the same tracks. Motion is predicted over seconds of media time, never over
 //! frame counts, so a camera that stutters or is analysed at 5 fps is tracked with the same settings.
 //!
-//! - [`assignment`]: exact minimum-cost matching of tracks and detections
 //! - [`kalman`]: where a box is expected after Δt
 //! - [`class`]: which classes may be one object, and the vote over a track's life
 //! - `object`: one object's life, tentative → tracked ⇄ lost
@@ -12,7 +11,6 @@
 //!
 //! `docs/tracking.md` has the parameters, the scores against a peer and the limits.
 
-pub mod assignment;
 pub mod class;
 pub mod kalman;
 mod object;

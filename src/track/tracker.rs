@@ -7,16 +7,16 @@
 //! 4. what is still unmatched and not lost with the rest of the high ones by the motion filter's
 //!    likelihood: at 5 frames a second a motorbike leaves its own box between two frames, and IoU is 0;
 //!
-//! then begin new objects with the rest. Matching is exact ([`super::assignment`]). Step 4 is ours, and
+//! then begin new objects with the rest. Matching is exact ([`crate::base::assignment`]). Step 4 is ours, and
 //! so are a parked object's memory, class affinity, and that a second box of a tracked object begins
 //! nothing.
 //!
 //! Bounded: [`MAX_TRACKS`] objects, [`MAX_DETECTIONS`] detections per frame, the best-scored first.
 //! Detections that are not numbers, lie far outside the picture or have no area are passed over.
 
-use super::assignment::Assigner;
 use super::object::{Object, Stage};
 use super::params::Params;
+use crate::base::assignment::Assigner;
 use crate::base::{MediaTime, TrackId};
 use crate::scene::{Detection, Track};
 

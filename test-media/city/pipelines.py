@@ -6,27 +6,106 @@ MODEL = "../models/street"
 
 # scenario -> (what it shows, rules as text; {lines} is one line_crossing rule per line)
 RULES = {
-    "junction": ("counts at the gates of a junction. The rule `turning_movement` does not exist yet: each gate counts by itself; truth.json has the movements.", "{lines}"),
-    "junction-night": ("the same counts by night.", "{lines}"),
-    "junction-rain": ("the same counts in rain.", "{lines}"),
-    "near-miss": ("a near miss in the junction. The rule `near_miss` does not exist yet: the gates are counted; truth.json has the moment, the gap and the post-encroachment time.", "{lines}"),
-    "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks. The rule `camera_unfit` does not exist yet: the gates are counted, and what they count "
-                      "while the camera is unfit is wrong.", "{lines}"),
-    "stopped-lorry": ("a lorry that stops on a running lane.", "{stopped}{lines}"),
-    "stopped-lorry-queue": ("a lorry that stops on a running lane, beside a queue at the red light that must not fire.", "{stopped}{lines}"),
-    "wrong-way": ("a motorbike against the direction of its lane.", "{wrong}{lines}"),
-    "pedestrian": ("a pedestrian on the carriageway. The rule `pedestrian_on_road` does not exist yet; `zone_dwell` for persons is the nearest.",
-                   "      - id: person-on-carriageway\n        type: zone_dwell                # nearest to pedestrian_on_road\n        zone: carriageway\n        dwell: 2s\n        classes: [person]\n        severity: alert\n"),
+    "junction": ("counts at the gates of a junction, and the movements between them.", "{turning}{lines}"),
+    "junction-night": ("the same counts by night.", "{turning}{lines}"),
+    "junction-rain": ("the same counts in rain.", "{turning}{lines}"),
+    "near-miss": ("a near miss in the junction; truth.json has the moment, the gap and the post-encroachment time.", "{conflicts}{crossing}{turning}{lines}"),
+    "camera-faults": ("a camera that freezes, is covered, is moved and sends green blocks: `camera_unfit` finds each, and the gates rest meanwhile.", "{unfit}{lines}"),
+    "stopped-lorry": ("a lorry that stops on a running lane; speeds of all who pass.", "{stopped}{speeding}{lines}"),
+    "stopped-lorry-queue": ("a lorry that stops on a running lane, beside a queue at the red light that must not fire.", "{stopped}{queue}{lines}"),
+    "wrong-way": ("a motorbike against the direction of its lane; speeds of all who pass.", "{wrong}{speeding}{lines}"),
+    "pedestrian": ("a pedestrian on the carriageway.", "{pedestrian}"),
     "empty-road": ("an empty road: none of these rules may fire.",
-                   "{stopped}{wrong}{lines}      - id: somebody-on-carriageway\n        type: zone_dwell\n        zone: carriageway\n        dwell: 2s\n"),
-    "illegal-parking": ("a car parks where stopping is forbidden. The rule `illegal_parking` does not exist yet; `zone_dwell` for vehicles is the nearest.",
-                        "      - id: parked-in-no-stopping\n        type: zone_dwell                # nearest to illegal_parking\n        zone: no-stopping\n        dwell: 10s\n"
-                        "        classes: [car, bus, truck, motorcycle]\n        severity: warning\n"),
-    "congestion": ("a queue that grows back from the stop line. The rules `congestion` and `queue_length` do not exist yet; `stopped_vehicle` that also reports queues is the nearest.",
-                   "      - id: standing-westbound\n        type: stopped_vehicle           # nearest to congestion\n        lane: westbound\n        stopped_for: 8s\n        in_queue: report\n        cooldown: 30s                   # one report for the queue, not one a vehicle\n        severity: warning\n"),
+                   "{stopped}{wrong}{parking}{speeding}{congestion}{queue}{pedestrian}{conflicts}{lines}      - id: somebody-on-carriageway\n        type: zone_dwell\n        zone: carriageway\n        dwell: 2s\n"),
+    "illegal-parking": ("a car parks where stopping is forbidden.", "{parking}{speeding}"),
+    "congestion": ("a queue that grows back from the stop line.", "{congestion}{queue}"),
 }
 STOPPED = "".join(f"      - id: stopped-{lane}\n        type: stopped_vehicle\n        lane: {lane}\n        stopped_for: 8s                 # the default\n" for lane in ("eastbound", "westbound"))
+PEDESTRIAN = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [carriageway]\n"
+CONFLICTS = "      - id: near-miss\n        type: near_miss\n      - id: collision\n        type: collision\n"
+# The side road's mouths and the crossings over them and over the east leg, on the ground (`street`).
+CROSSING = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [main-road, north-mouth, south-mouth]\n        crossings: [east-crossing, north-crossing, south-crossing]\n"
+JUNCTION = {"main-road": (-15.5, -7.4, 40.0, 7.4), "north-mouth": (-6.6, 12.5, 6.6, 16.6), "south-mouth": (-6.6, -16.6, 6.6, -12.5),
+            "east-crossing": (12.6, -7.4, 15.8, 7.4), "north-crossing": (-6.6, 13.4, 6.6, 16.6), "south-crossing": (-6.6, -16.6, 6.6, -13.4)}
+# Hold times for clips of some seconds; the defaults are for cameras that run for months.
+UNFIT = ("      - id: unfit\n        type: camera_unfit\n        learn_for: 2s                   # the reference view; 10s by default\n        frozen_after: 4s\n        covered_after: 2s\n"
+         "        moved_after: 2s\n        corrupt_after: 1s\n        black_after: 2s\n        overexposed_after: 2s\n        blurred_after: 3s\n        clear_after: 1s\n")
+# Every other camera is watched with the defaults and must raise nothing.
+WATCHED = "      - id: unfit\n        type: camera_unfit\n"
 WRONG = "".join(f"      - id: wrong-way-{lane}\n        type: wrong_way\n        lane: {lane}\n" for lane in ("eastbound", "westbound"))
+
+
+# Times fit clips of less than a minute: a street has 60 s or more.
+PARKING = "      - id: parked-in-{zone}\n        type: illegal_parking\n        zone: {zone}\n        parked_for: 10s                 # a clip is short; 1m is the default\n"
+SPEEDING = "".join(f"      - id: speeds-{lane}\n        type: speeding\n        lane: {lane}\n        limit_kmh: 60\n        report: [speeding, vehicle, count]\n"
+                   for lane in ("eastbound", "westbound"))
+CONGESTION = """      - id: congestion-westbound
+        type: congestion
+        lane: westbound
+        slow_below: 10                  # km/h; a red light alone is slower than the default of 20
+        queuing_below: 6
+        stationary_below: 2
+        vehicles_min: 6
+        sustained: 15s                  # a clip is short; 1m is the default
+"""
+QUEUE = """      - id: queue-westbound
+        type: queue_length
+        lane: westbound
+        stop_line: westbound-near-end   # where the lane leaves the picture: the true stop line is 5.5 m farther
+        threshold: 30                   # metres
+        interval: 10s
+"""
+
+
+def _gates(t):
+    """Entries and exits of a junction: lines called LEG-in and LEG-out."""
+    ids = [q["id"] for q in t["lines"]]
+    entries, exits = [q for q in ids if q.endswith("-in")], [q for q in ids if q.endswith("-out")]
+    return f"      - id: turning\n        type: turning_movement\n        entries: [{', '.join(entries)}]\n        exits: [{', '.join(exits)}]\n        report: [movement, count]\n        interval: 1m\n"
+
+
+def _near_end(t):
+    """A line across the westbound lane where it leaves the picture, crossed forward by its traffic."""
+    w = next(q for q in t["lanes"] if q["id"] == "westbound")["polygon"]
+    return {"id": "westbound-near-end", "from": w[1], "to": w[0]}
+
+
+def _ground(t, points):
+    """Ground in metres to pixels of the clip, not cut by the picture's edge."""
+    (a, b, c), (d, e, f), (g, h, i) = t["camera"]["ground_to_image"]
+    return [((a * x + b * y + c) / (g * x + h * y + i), (d * x + e * y + f) / (g * x + h * y + i)) for x, y in points]
+
+
+def _within(points, w, h):
+    """The part of a polygon that lies within the picture (Sutherland and Hodgman)."""
+    for axis, bound, sign in ((0, 0, 1), (0, w, -1), (1, 0, 1), (1, h, -1)):
+        kept = []
+        for a, b in zip(points, points[1:] + points[:1]):
+            da, db = sign * (a[axis] - bound), sign * (b[axis] - bound)
+            if da >= 0:
+                kept.append(a)
+            if (da >= 0) != (db >= 0):
+                kept.append(tuple(p + (q - p) * da / (da - db) for p, q in zip(a, b)))
+        points = kept
+    return points
+
+
+def _junction_zones(t):
+    """The carriageway and the crossings of the junction as far as the picture shows them."""
+    corners = lambda x0, y0, x1, y1: [(x0, y0), (x0, y1), (x1, y1), (x1, y0)]
+    return [{"id": name, "polygon": _within(_ground(t, corners(*box)), t["width"], t["height"])} for name, box in JUNCTION.items()]
+
+
+def _calibration(t):
+    """Five control points, spread over the ground that the picture shows."""
+    (a, b, c), (d, e, f), (g, h, i) = t["camera"]["image_to_ground"]
+    out = ["", "    calibration:                        # places on the road in the picture and in metres (x east, y north)", "      error: 0.05", "      points:"]
+    top = {"junction": 0.38}.get(t["scenario"].split("-")[0], 0.36)
+    for x, y in ((0.15, top), (0.75, top), (0.5, 0.6), (0.05, 0.95), (0.95, 0.95)):
+        px, py = x * t["width"], y * t["height"]
+        k = g * px + h * py + i
+        out.append(f"        - {{picture: [{x:.4f}, {y:.4f}], metres: [{(a * px + b * py + c) / k:.3f}, {(d * px + e * py + f) / k:.3f}]}}")
+    return out
 
 
 def _pts(points, w, h):
@@ -36,21 +115,33 @@ def _pts(points, w, h):
 def text(name, t):
     w, h = t["width"], t["height"]
     what, rules = RULES[name]
+    zone = t["zones"][0]["id"] if t["zones"] else ""
     lines = "".join(f"      - id: {q['id']}-crossed\n        type: line_crossing\n        line: {q['id']}\n" for q in t["lines"])
-    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG)
+    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
+                         speeding=SPEEDING, congestion=CONGESTION, queue=QUEUE, pedestrian=PEDESTRIAN, conflicts=CONFLICTS,
+                         crossing=CROSSING, unfit=UNFIT)
+    if "camera_unfit" not in rules:
+        rules = WATCHED + rules
+    zones = t["zones"] + (_junction_zones(t) if "main-road" in rules else [])
     out = [f"# {name}: {what[0].upper() + what[1:]}",
            f"# Footage and truth: test-media/{name}. Written by `test-media/make.py pipelines`; zones, lanes and lines are the truth's.", "",
            "version: 1", "", "store:", f"  path: ../.vantage/{name}", "", "models:", "  default:", f"    path: {MODEL}               # folder with model.yaml, or an .onnx file", "",
            "sinks:", "  - id: log", "    type: jsonl                         # one JSON object a line", f"    path: ../.vantage/{name}.jsonl", "", "cameras:", f"  - id: {name}",
            f"    url: ../test-media/{name}/clip.mp4", "    starts_at: 2026-01-05T08:00:00+07:00   # the clip carries no time of its own"]
+    if any(f"type: {kind}\n" in rules for kind in ("turning_movement", "speeding", "congestion", "queue_length", "near_miss")):
+        out += _calibration(t)
     # Unused shapes are left out, so that the file says only what is in force.
-    if t["zones"] and any(f"zone: {z['id']}\n" in rules for z in t["zones"]):
+    used = [z for z in zones if f"zone: {z['id']}\n" in rules or any(f"{a}{z['id']}{b}" in rules for a in "[ " for b in ",]")]
+    if used:
         out += ["", "    zones:"]
-        for z in t["zones"]:
+        for z in used:
             out += [f"      - id: {z['id']}", f"        polygon: {_pts(z['polygon'], w, h)}"]
-    if t["lines"] and "line_crossing" in rules:
+    drawn = list(t["lines"]) if "line_crossing" in rules else []
+    if "queue_length" in rules:
+        drawn.append(_near_end(t))
+    if drawn:
         out += ["", "    lines:                              # directed: forward is from left to right of from → to"]
-        for q in t["lines"]:
+        for q in drawn:
             out += [f"      - id: {q['id']}", f"        from: {_pts([q['from']], w, h)[1:-1]}", f"        to: {_pts([q['to']], w, h)[1:-1]}"]
     if t["lanes"] and "lane:" in rules:
         out += ["", "    lanes:"]

@@ -45,17 +45,18 @@ class Track:
         return k if 0 <= k < len(self.xy) else None
 
 
-def _run(cmd):
+def run(cmd):
     env = dict(os.environ, SUMO_HOME=os.environ.get("SUMO_HOME", "/usr/share/sumo"))
     r = subprocess.run(cmd, capture_output=True, text=True, env=env)
     if r.returncode:
         raise RuntimeError(f"{cmd[0]} failed: {r.stderr[-2000:]}")
 
 
-def _net(folder, phases):
+def net(folder, phases, reach=230):
+    """The junction as SUMO's network, its legs `reach` metres long."""
     w = lambda name, text: open(os.path.join(folder, name), "w").write(text)
-    w("n.nod.xml", '<nodes><node id="c" x="0" y="0" type="traffic_light" radius="7"/><node id="E" x="230" y="0"/><node id="W" x="-230" y="0"/>'
-      '<node id="N" x="0" y="230"/><node id="S" x="0" y="-230"/></nodes>')
+    w("n.nod.xml", '<nodes><node id="c" x="0" y="0" type="traffic_light" radius="7"/><node id="E" x="%d" y="0"/><node id="W" x="-%d" y="0"/>'
+      '<node id="N" x="0" y="%d"/><node id="S" x="0" y="-%d"/></nodes>' % ((reach,) * 4))
     rows = []
     for leg in ORDER:
         v, width = (12, street.LANE_A) if leg in "EW" else (11, street.LANE_B)
@@ -64,7 +65,7 @@ def _net(folder, phases):
     w("n.edg.xml", "<edges>" + "".join(rows) + "</edges>")
     logic = "".join(f'<phase duration="{d}" state="{"".join({"g": "GGGg", "y": "yyyy", "r": "rrrr"}[p.get(leg, "r")] for leg in ORDER)}"/>' for d, p in phases)
     w("n.tll.xml", f'<tlLogics><tlLogic id="c" type="static" programID="0" offset="0">{logic}</tlLogic></tlLogics>')
-    _run(["netconvert", "-n", f"{folder}/n.nod.xml", "-e", f"{folder}/n.edg.xml", "--tllogic-files", f"{folder}/n.tll.xml", "--offset.disable-normalization", "true",
+    run(["netconvert", "-n", f"{folder}/n.nod.xml", "-e", f"{folder}/n.edg.xml", "--tllogic-files", f"{folder}/n.tll.xml", "--offset.disable-normalization", "true",
           "--no-turnarounds", "true", "--junctions.corner-detail", "8", "-o", f"{folder}/n.net.xml"])
 
 
@@ -77,14 +78,14 @@ def simulate(seed, start, seconds, fps, flows, phases, extra="", mix=None):
     shares = {k: mix.get(k, v[1]) for k, v in TYPES.items()}
     total = sum(shares.values())
     with tempfile.TemporaryDirectory() as d:
-        _net(d, phases)
+        net(d, phases)
         types = "".join(f'<vType id="{k}" probability="{shares[k] / total:.4f}" length="{v[2]}" width="{v[3]}" {v[4]}/>' for k, v in TYPES.items())
         types = f'<vTypeDistribution id="mix">{types}</vTypeDistribution>'
         rows = "".join(f'<flow id="{o}{t}" type="mix" begin="0" end="3600" probability="{q / 3600:.4f}" departSpeed="max" departLane="random" departPosLat="random" from="{o}i" to="{t}o"/>'
                        for (o, t), q in flows.items() if q > 0)
         open(f"{d}/r.rou.xml", "w").write(f"<routes>{types}{rows}{extra}</routes>")
         end = start + seconds + 1
-        _run(["sumo", "-n", f"{d}/n.net.xml", "-r", f"{d}/r.rou.xml", "--seed", str(seed), "--step-length", f"{1 / fps:.4f}", "--lateral-resolution", "0.4", "--end", str(end),
+        run(["sumo", "-n", f"{d}/n.net.xml", "-r", f"{d}/r.rou.xml", "--seed", str(seed), "--step-length", f"{1 / fps:.4f}", "--lateral-resolution", "0.4", "--end", str(end),
               "--fcd-output", f"{d}/fcd.xml", "--fcd-output.attributes", "x,y,angle,speed,type", "--precision", "3", "--device.fcd.begin", str(start), "--no-step-log", "true",
               "--no-warnings", "true", "--collision.action", "none", "--time-to-teleport", "-1"])
         out, step = {}, 0

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::clips::{self, ClipCodec, ClipSpec, Container};
+use crate::ports::free_port;
 use crate::program::{Running, camera, command, pipeline, run, street, street_clip, tiny, wait_for};
 use crate::rtsp_server::{FakeCamera, Gate, Manners};
-use crate::servers::free_port;
 
 fn bench(clip: &str) -> crate::program::Said {
     run(&["bench", clip, "--model", tiny().to_str().unwrap(), "--json"])
@@ -128,6 +128,28 @@ fn a_wrong_password_is_tried_twice_and_then_left_alone() {
     assert!(settled <= 4, "{:?}", camera.requests());
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(asked(), settled, "five minutes of peace: {:?}", camera.requests());
+}
+
+#[test]
+fn check_warns_of_a_model_without_a_licence() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    std::fs::copy(tiny().join("tiny.onnx"), model.join("tiny.onnx")).unwrap();
+    let yaml = std::fs::read_to_string(tiny().join("model.yaml")).unwrap();
+    std::fs::write(model.join("model.yaml"), yaml.replace("licence: Apache-2.0\n", "")).unwrap();
+    let file = folder.path().join("p.yaml");
+    let text = format!(
+        "version: 1\nmodels: {{default: {{path: {}}}}}\ncameras:\n  - {{id: a, url: \"rtsp://127.0.0.1/a\"}}\n",
+        model.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let said = run(&["check", file.to_str().unwrap()]).ok();
+    assert!(said.stderr.contains("warning: ") && said.stderr.contains("no licence is stated"), "{}", said.stderr);
+    assert!(said.stdout.contains("1 warnings"), "{}", said.stdout);
+    let json = run(&["check", "--json", file.to_str().unwrap()]).ok().json();
+    assert_eq!(json["diagnostics"][0]["severity"], "warning");
+    assert!(json["diagnostics"][0]["file"].as_str().unwrap().ends_with("tiny.onnx"), "{json}");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use vantage::serve::{CameraServer, ServedClip};
 
+use crate::ports::free_port;
 use crate::program::{DRAWING, Running, assert_balanced, camera, get, pipeline, run, street_clip, tiny, wait_for};
-use crate::servers::{VlcServer, free_port};
+use crate::servers::VlcServer;
 
 pub fn serve(clip: &Path, port: u16) -> CameraServer {
     let listen = format!("127.0.0.1:{port}").parse().unwrap();

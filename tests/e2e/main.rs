@@ -8,6 +8,8 @@ mod clips;
 mod http_camera;
 #[path = "../support/listener.rs"]
 mod listener;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/rtsp_server.rs"]
 mod rtsp_server;
 #[path = "../support/servers.rs"]
@@ -21,7 +23,9 @@ mod bad_input;
 mod bench;
 mod cameras;
 mod city;
+mod evidence;
 mod live;
 mod program;
 mod replay;
 mod shared_footage;
+mod stored_tracks;

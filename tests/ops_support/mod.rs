@@ -12,6 +12,8 @@ use vantage::base::{CameraId, Stop, Timestamp};
 use vantage::frame::{Account, FrameDrop, UnitDrop};
 use vantage::ops::{self, Server, Snapshot};
 use vantage::pipeline::CameraReport;
+use vantage::pipeline::conditions::Conditions;
+use vantage::pipeline::evidence::{ClipCounts, ClipFate};
 use vantage::pipeline::latency::Latency;
 use vantage::scene::{Position, SkipReason};
 use vantage::sink::dispatch::{SinkState, SinkStatus};
@@ -35,7 +37,27 @@ pub fn camera(id: &str, state: State, runs: u32) -> CameraReport {
     (0..6).for_each(|_| account.frame_skipped(SkipReason::Sampled));
     account.frame_skipped(SkipReason::Failed);
     let status = Status { state, reason: "says \"so\"".to_owned(), since: Timestamp(1_700_000_000_000_000_000), runs };
-    CameraReport { camera: CameraId::new(id), status, accounting: account.ledger() }
+    let conditions = Conditions {
+        blind: Some("covered"),
+        paused: [("gate".to_owned(), "covered")].into(),
+        held_back: [("gate".to_owned(), 3)].into(),
+    };
+    CameraReport { camera: CameraId::new(id), status, accounting: account.ledger(), conditions, recording: None }
+}
+
+/// The same with a second stream.
+fn with_recording(mut report: CameraReport) -> CameraReport {
+    report.recording = Some(Status { state: State::Live, ..report.status.clone() });
+    report
+}
+
+/// Every fate another number of times.
+fn clips() -> ClipCounts {
+    let counts = ClipCounts::default();
+    for (n, fate) in ClipFate::ALL.iter().enumerate() {
+        (0..=n).for_each(|_| counts.add(*fate));
+    }
+    counts
 }
 
 /// Two cameras, two sinks, a store with figures.
@@ -54,7 +76,7 @@ pub fn snapshot() -> Snapshot {
     Snapshot {
         ready: Ok(()),
         live: Ok(()),
-        cameras: vec![camera("gate-north", State::Live, 1), camera("gate-south", State::Offline, 9)],
+        cameras: vec![camera("gate-north", State::Live, 1), with_recording(camera("gate-south", State::Offline, 9))],
         stages: vec![("decode", Duration::from_millis(1500)), ("infer", Duration::from_millis(2250))],
         sinks: vec![
             ("archive".to_owned(), sink(SinkState::Running, 0, Some(Timestamp(1_700_000_001_500_000_000)), None)),
@@ -72,8 +94,11 @@ pub fn snapshot() -> Snapshot {
             stills: 50,
             stills_failed: 1,
             stills_swept: 2,
+            clips_swept: 4,
         },
         store_health: StoreHealth::DiskFull,
+        clips: Arc::new(clips()),
+        media_bytes: vec![("gate-north".to_owned(), 3_000_000), ("gate-south".to_owned(), 500)],
         latest_position: Position(120),
         durable_latency: Arc::new(latency),
         // A name that has to be escaped in a label.

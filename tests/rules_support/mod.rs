@@ -2,11 +2,12 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp, TrackId};
 use vantage::rule::{Draft, FrameView, Lane, RuleSet, Scene, SceneNames, find};
-use vantage::scene::{ClassId, Labels, NormBox, NormPoint, Phase, Polygon, Segment, Track};
+use vantage::scene::{Aspect, ClassId, Labels, NormBox, NormPoint, Phase, Polygon, Segment, SignalState, Track};
 
 pub const PERSON: ClassId = ClassId(0);
 pub const CAR: ClassId = ClassId(1);
@@ -119,7 +120,26 @@ pub fn rule_in(scene: &Scene, kind: &str, params: &Value) -> RuleSet {
 }
 
 /// Feeds the steps, all times shifted by whole nanoseconds, and gives the drafts.
+///
+/// The signal `main` is red all the time.
 pub fn play_at(shift: i64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -> Vec<Draft> {
+    play_signals(shift, rules, scene, steps, |_| vec![signal(Aspect::Red, 60.0)])
+}
+
+/// The signal `main`, heard of just now.
+pub fn signal(aspect: Aspect, shown_seconds: f64) -> SignalState {
+    let shown_for = Duration::from_secs_f64(shown_seconds);
+    SignalState { name: Arc::from("main"), aspect, shown_for, heard_ago: Duration::ZERO }
+}
+
+/// The same with what the signals show at each time.
+pub fn play_signals(
+    shift: i64,
+    rules: &mut RuleSet,
+    scene: &Scene,
+    steps: &[Step],
+    signals: impl Fn(f64) -> Vec<SignalState>,
+) -> Vec<Draft> {
     let time = |t: f64| MediaTime(MediaTime::from_seconds(t).0 + shift);
     let mut all = Vec::new();
     for step in steps {
@@ -129,7 +149,15 @@ pub fn play_at(shift: i64, rules: &mut RuleSet, scene: &Scene, steps: &[Step]) -
                 for track in &mut tracks {
                     track.first_seen.0 += shift;
                 }
-                rules.observe(&FrameView { at: time(*t), capture: capture(time(*t)), tracks: &tracks, scene })
+                let signals = signals(*t);
+                rules.observe(&FrameView {
+                    at: time(*t),
+                    capture: capture(time(*t)),
+                    tracks: &tracks,
+                    scene,
+                    signals: &signals,
+                    glance: None,
+                })
             }
             Step::Gap(from, to) => rules.gap(time(*from), time(*to)),
             Step::Forget(id, t) => rules.forget(TrackId(*id), time(*t)),

@@ -90,7 +90,19 @@ impl Postgres {
     /// What psql prints, a row a line, columns divided by `|`.
     pub fn ask(&self, query: &str) -> String {
         let output = Command::new("psql")
-            .args(["-h", "127.0.0.1", "-p", self.0.get("PG_PORT"), "-U", "vantage", "-d", "postgres", "-At", "-c", query])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                self.0.get("PG_PORT"),
+                "-U",
+                "vantage",
+                "-d",
+                "postgres",
+                "-At",
+                "-c",
+                query,
+            ])
             .env("PGPASSWORD", "secret")
             .output()
             .unwrap();
@@ -230,8 +242,7 @@ pub struct Hook {
 
 impl Hook {
     pub fn new(answer: Answer) -> Self {
-        let mut hook =
-            Self { address: ([127, 0, 0, 1], 0).into(), confirmed: Arc::default(), answer, runtime: None };
+        let mut hook = Self { address: ([127, 0, 0, 1], 0).into(), confirmed: Arc::default(), answer, runtime: None };
         hook.start();
         hook
     }

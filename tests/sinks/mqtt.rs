@@ -48,7 +48,8 @@ fn seen(params: &Value, services: &Services) -> Vec<(String, String)> {
     let pipeline = Pipeline::start("mqtt", params);
     let happening = |phase, revision| {
         let mut event = event("gate-1", 7);
-        (event.phase, event.revision, event.kind, event.rule) = (phase, revision, "wrong_way".to_owned(), "ghost".to_owned());
+        (event.phase, event.revision, event.kind, event.rule) =
+            (phase, revision, "wrong_way".to_owned(), "ghost".to_owned());
         event
     };
     let events = vec![happening(Phase::Start, 0), happening(Phase::Update, 1), happening(Phase::End, 2)];

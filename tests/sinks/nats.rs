@@ -69,7 +69,8 @@ fn a_stream_that_nobody_made_is_named() {
 
 #[test]
 fn bad_parameters_are_all_named() {
-    let found = mistakes("nats", &json!({"url": "http://h", "prefix": "a.*", "stream": "a b", "site": "x y", "ca_file": "x"}));
+    let found =
+        mistakes("nats", &json!({"url": "http://h", "prefix": "a.*", "stream": "a b", "site": "x y", "ca_file": "x"}));
     for hint in ["`url` cannot be http://h/", "`prefix` cannot be", "`stream` cannot be", "`site` cannot be"] {
         assert!(found.iter().any(|mistake| mistake.contains(hint)), "{hint}: {found:?}");
     }

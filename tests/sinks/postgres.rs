@@ -19,7 +19,10 @@ fn columns_and_json_agree_and_repeats_change_nothing() {
     let row = far.ask(
         "SELECT camera, kind, severity, phase, extract(epoch FROM time), class, summary FROM vantage_events WHERE sequence = 3",
     );
-    assert_eq!(row, "a|line_crossing|info|instant|1700000002.000000|car|a car crossed the line gate from left to right\n");
+    assert_eq!(
+        row,
+        "a|line_crossing|info|instant|1700000002.000000|car|a car crossed the line gate from left to right\n"
+    );
     let stored: serde_json::Value =
         serde_json::from_str(&far.ask("SELECT event - 'position' FROM vantage_events WHERE sequence = 3")).unwrap();
     let stored: Event = serde_json::from_value(stored).unwrap();
@@ -64,7 +67,8 @@ fn what_is_wrong_with_the_connection_is_said() {
 
 #[test]
 fn bad_parameters_are_all_named() {
-    let found = mistakes("postgres", &json!({"host": "", "database": "d", "table": "a; drop", "tls": false, "ca_file": "x"}));
+    let found =
+        mistakes("postgres", &json!({"host": "", "database": "d", "table": "a; drop", "tls": false, "ca_file": "x"}));
     for hint in ["`host` is empty", "`table` cannot be", "would be ignored"] {
         assert!(found.iter().any(|mistake| mistake.contains(hint)), "{hint}: {found:?}");
     }

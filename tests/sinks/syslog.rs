@@ -98,7 +98,8 @@ fn datagrams() {
 
 #[test]
 fn bad_parameters_are_all_named() {
-    let params = json!({"host": "h", "transport": "tcp", "facility": 24, "hostname": "a b", "username": "x", "ca_file": "f"});
+    let params =
+        json!({"host": "h", "transport": "tcp", "facility": 24, "hostname": "a b", "username": "x", "ca_file": "f"});
     let found = mistakes("syslog", &params);
     for hint in ["`facility` is 24", "`hostname` cannot be", "no login", "`ca_file` would be ignored"] {
         assert!(found.iter().any(|mistake| mistake.contains(hint)), "{hint}: {found:?}");

@@ -17,6 +17,7 @@ pub fn event(camera: &str, n: u64) -> Event {
         revision: 0,
         phase: Phase::Instant,
         camera: CameraId::new(camera),
+        site: None,
         sequence: 0,
         rule: "gate".to_owned(),
         kind: "line_crossing".to_owned(),
@@ -40,6 +41,8 @@ pub fn event(camera: &str, n: u64) -> Event {
             pipeline: "1".repeat(64),
         },
         still: None,
+        clean_still: None,
+        clip: None,
     }
 }
 

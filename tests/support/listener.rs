@@ -1,11 +1,13 @@
 //! A TCP listener for fake servers: one thread a connection, all of them gone when it is dropped.
-// Helpers panic as tests do.
-#![allow(clippy::unwrap_used)]
+// Each test binary uses its part; helpers panic as tests do.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+
+use crate::ports::free_port;
 
 /// One connection.
 pub struct Connection {
@@ -24,10 +26,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `port` of this machine (0: a free one), and hands each connection to `talk`.
+    /// Listens on `port` of this machine (0: a free one that stays free when this is gone), and hands each
+    /// connection to `talk`.
     pub fn start(port: u16, talk: impl Fn(Connection) + Clone + Send + 'static) -> Self {
+        let port = if port == 0 { free_port() } else { port };
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let accept = move || {

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use vantage::base::assignment::Assigner;
 use vantage::scene::{ClassId, Detection, NormBox};
-use vantage::track::assignment::Assigner;
 
 /// Two boxes are the same from this IoU on.
 const SAME: f64 = 0.5;

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_auth::{DigestClient, PasswordParams};
 
@@ -52,10 +52,19 @@ struct Script {
     answers: HashMap<String, Vec<u8>>,
     /// Sent after the answer to PLAY.
     stream: Vec<u8>,
+    /// Sends it as fast as its RTP clock runs, not at once.
+    paced: Option<Pace>,
     gate: Option<Gate>,
     /// Challenges with `stale=true` under a fresh nonce, after the first good answer.
     stale: usize,
     manners: Manners,
+}
+
+/// The channel whose packets tell the time, and the rate of their clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub channel: u8,
+    pub hertz: u32,
 }
 
 /// Builds a camera.
@@ -152,6 +161,12 @@ impl FakeCameraBuilder {
     /// Interleaved bytes that follow the answer to PLAY.
     pub fn stream(mut self, bytes: Vec<u8>) -> Self {
         self.0.stream = bytes;
+        self
+    }
+
+    /// Lets the stream take the time that its packets say.
+    pub fn paced(mut self, pace: Pace) -> Self {
+        self.0.paced = Some(pace);
         self
     }
 
@@ -253,13 +268,44 @@ impl Talk {
                 false
             }
             Manners::Mute => true,
-            _ => {
-                if method == "PLAY" {
-                    bytes.extend_from_slice(&self.script.stream);
+            _ => match self.script.paced.filter(|_| method == "PLAY") {
+                Some(pace) => self.socket.write_all(&bytes).is_ok() && self.play(pace),
+                None => {
+                    if method == "PLAY" {
+                        bytes.extend_from_slice(&self.script.stream);
+                    }
+                    self.socket.write_all(&bytes).is_ok()
                 }
-                self.socket.write_all(&bytes).is_ok()
-            }
+            },
         }
+    }
+
+    /// Sends the stream packet by packet (RFC 2326, 10.12), each when its RTP time has come.
+    fn play(&mut self, pace: Pace) -> bool {
+        let stream = std::mem::take(&mut self.script.stream);
+        let (begun, mut first, mut at) = (Instant::now(), None, 0);
+        while let Some(&[b'$', channel, high, low]) = stream.get(at..at + 4) {
+            let end = at + 4 + usize::from(u16::from_be_bytes([high, low]));
+            let Some(packet) = stream.get(at..end) else { break };
+            if channel == pace.channel {
+                let time = u32::from_be_bytes(packet[8..12].try_into().unwrap());
+                let ticks = time.wrapping_sub(*first.get_or_insert(time));
+                let due = Duration::from_secs_f64(f64::from(ticks) / f64::from(pace.hertz));
+                while let Some(wait) = due.checked_sub(begun.elapsed()) {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return false;
+                    }
+                    std::thread::sleep(wait.min(Duration::from_millis(20)));
+                }
+            }
+            if self.socket.write_all(packet).is_err() {
+                return false;
+            }
+            at = end;
+        }
+        assert_eq!(at, stream.len(), "an interleaved stream");
+        self.script.stream = stream;
+        true
     }
 
     /// The challenge to answer with, if the request does not get in.

@@ -2,15 +2,12 @@
 // Each test binary uses its part; helpers panic as tests do, and wait by the real clock.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use crate::ports::free_port;
 
 /// Whether a program is on the path; says so when it is not.
 pub fn installed(program: &str) -> bool {
@@ -107,7 +104,7 @@ impl PerlServer {
         if !installed("rtsp-server-perl") || !installed("ffmpeg") {
             return None;
         }
-        let (port, source, rtp) = (free_port(), free_port(), free_port() & !1);
+        let (port, source, rtp) = (free_port(), free_port(), free_port());
         let server = spawn(Command::new("rtsp-server-perl").args([
             "--clientport",
             &port.to_string(),

@@ -25,7 +25,7 @@ use super::planes::{PlaneFormat, Planes, Rotation, halved};
 use crate::base::{Error, ErrorKind, Result};
 use kernels::Kernels;
 use taps::{Plan, PlanKey, RowTap};
-use turn::turn;
+pub(super) use turn::turn;
 
 /// Plans kept; a worker sees few picture sizes, so the oldest one goes when there are more.
 const MAX_PLANS: usize = 16;

@@ -8,7 +8,13 @@ const TILE: usize = 16;
 
 /// Writes `source` (of `size` = width, height, before the turn) turned by `rotation` into `out`,
 /// whose rows are `stride` apart; the turned picture's top left corner becomes `out[0]`.
-pub(super) fn turn<T: Copy>(source: &[T], (w, h): (usize, usize), rotation: Rotation, out: &mut [T], stride: usize) {
+pub(in crate::frame) fn turn<T: Copy>(
+    source: &[T],
+    (w, h): (usize, usize),
+    rotation: Rotation,
+    out: &mut [T],
+    stride: usize,
+) {
     let rows = source.chunks_exact(w).enumerate();
     match rotation {
         Rotation::None => rows.for_each(|(y, row)| out[y * stride..][..w].copy_from_slice(row)),

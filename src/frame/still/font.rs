@@ -3,16 +3,16 @@
 //! Small letters are drawn as capitals; anything else as a box.
 
 /// Columns of a glyph.
-pub(super) const WIDTH: usize = 5;
+pub(in crate::frame) const WIDTH: usize = 5;
 /// Rows of a glyph.
-pub(super) const HEIGHT: usize = 7;
+pub(in crate::frame) const HEIGHT: usize = 7;
 
 /// Rows from the top; in each, bit 4 is the leftmost column.
-pub(super) type Glyph = [u8; HEIGHT];
+pub(in crate::frame) type Glyph = [u8; HEIGHT];
 
 /// The picture of `c`.
 #[rustfmt::skip]
-pub(super) fn glyph(c: char) -> Glyph {
+pub(in crate::frame) fn glyph(c: char) -> Glyph {
     match c.to_ascii_uppercase() {
         ' ' => [0; HEIGHT],
         '0' => [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110],

@@ -3,7 +3,11 @@
 //! In two steps, so that the decoder's buffer is given back early: [`Snapshot::take`] makes a small
 //! RGB copy, on the hot path; [`Snapshot::encode`] draws and compresses, anywhere.
 
-mod font;
+mod blur;
+mod draw;
+pub(super) mod font;
+
+pub use self::draw::Shape;
 
 use jpeg_encoder::{ColorType, Encoder};
 
@@ -48,6 +52,11 @@ impl Snapshot {
         let height = ((full_height * width + full_width / 2) / full_width).max(1);
         let rgb = Preprocessor::new().rgb(planes, (width, height))?;
         Ok(Self { rgb, width, height })
+    }
+
+    /// A picture of so many pixels: red, green, blue, rows without gaps.
+    pub(super) fn from_rgb(rgb: Vec<u8>, width: usize, height: usize) -> Self {
+        Self { rgb, width, height }
     }
 
     /// Width in pixels.

@@ -26,6 +26,16 @@ pub fn write(page: &mut Page, cameras: &[CameraReport]) -> Result {
             })
         }),
     )?;
+    page.gauge(
+        "recording_state",
+        "1 for the state that the camera's recorded second stream is in, 0 for the others",
+        cameras.iter().filter_map(|report| Some((report, report.recording.as_ref()?))).flat_map(|(report, status)| {
+            State::ALL.map(|state| {
+                let labels = vec![("camera", report.camera.as_str()), ("state", state.as_str())];
+                (labels, u64::from(state == status.state))
+            })
+        }),
+    )?;
     page.counter(
         "camera_runs",
         "Connections to the camera, the present one included",
@@ -60,6 +70,35 @@ pub fn write(page: &mut Page, cameras: &[CameraReport]) -> Result {
         "frames_in_flight",
         "Pictures that are not decided yet",
         each(cameras, |report| report.accounting.frames.in_flight),
+    )?;
+    conditions(page, cameras)
+}
+
+/// Which rules rest and what budgets held back.
+fn conditions(page: &mut Page, cameras: &[CameraReport]) -> Result {
+    page.gauge(
+        "camera_blind",
+        "1 while all rules of the camera rest, with the reason: maintenance, or what is wrong with the view; else 0",
+        cameras.iter().map(|report| {
+            let why = report.conditions.blind;
+            (vec![("camera", report.camera.as_str()), ("reason", why.unwrap_or("none"))], u64::from(why.is_some()))
+        }),
+    )?;
+    page.gauge(
+        "rule_paused",
+        "1 for each rule that rests at present, with the reason; rules at work have no sample",
+        cameras.iter().flat_map(|report| {
+            let paused = report.conditions.paused.iter();
+            paused.map(|(rule, why)| (vec![("camera", report.camera.as_str()), ("rule", rule), ("reason", *why)], 1u64))
+        }),
+    )?;
+    page.counter(
+        "alarms_held_back",
+        "Happenings that a budget has held back; the rule is empty for the camera's own budget",
+        cameras.iter().flat_map(|report| {
+            let held = report.conditions.held_back.iter();
+            held.map(|(rule, count)| (vec![("camera", report.camera.as_str()), ("rule", rule.as_str())], *count))
+        }),
     )
 }
 

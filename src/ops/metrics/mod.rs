@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use self::page::Page;
 pub use self::process::Process;
 use super::{Snapshot, states};
+use crate::pipeline::evidence::ClipFate;
 
 /// The media type of [`render`]'s text (OpenMetrics 1.0, "Overall Structure").
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -50,6 +51,7 @@ impl Collector for Snapshot {
             self.stages.iter().map(|(stage, cpu)| (vec![("stage", *stage)], cpu.as_secs_f64())),
         )?;
         store(page, self)?;
+        media(page, self)?;
         latency(page, self)?;
         sinks(page, self)
     }
@@ -109,6 +111,17 @@ fn store(page: &mut Page, now: &Snapshot) -> fmt::Result {
         "Events deleted by retention before every sink had them",
         &stats.events_swept_unconfirmed,
     )?;
+    page.one_gauge("store_position", "The newest durable position", &now.latest_position.0)?;
+    let health = states::of_store(&now.store_health);
+    page.gauge(
+        "store_health",
+        "1 for the state that the store is in, 0 for the others",
+        states::STORE.map(|state| (vec![("state", state)], u64::from(state == health))),
+    )
+}
+
+fn media(page: &mut Page, now: &Snapshot) -> fmt::Result {
+    let stats = &now.store;
     page.counter(
         "store_stills",
         "Stills by what became of them",
@@ -118,12 +131,19 @@ fn store(page: &mut Page, now: &Snapshot) -> fmt::Result {
             (vec![("outcome", "swept")], stats.stills_swept),
         ],
     )?;
-    page.one_gauge("store_position", "The newest durable position", &now.latest_position.0)?;
-    let health = states::of_store(&now.store_health);
+    page.counter(
+        "clips",
+        "Clips by what became of them",
+        ClipFate::ALL.iter().map(|fate| {
+            let (outcome, reason) = fate.labels();
+            (vec![("outcome", outcome), ("reason", reason)], now.clips.get(*fate))
+        }),
+    )?;
+    page.one_counter("clips_swept", "Clips deleted by retention or to make room for events", &stats.clips_swept)?;
     page.gauge(
-        "store_health",
-        "1 for the state that the store is in, 0 for the others",
-        states::STORE.map(|state| (vec![("state", state)], u64::from(state == health))),
+        "media_bytes",
+        "Stills and clips on disk",
+        now.media_bytes.iter().map(|(camera, bytes)| (vec![("camera", camera.as_str())], *bytes)),
     )
 }
 

@@ -90,7 +90,8 @@ fn validate(given: &Map<String, Value>) -> Vec<ParamError> {
     };
     let mut mistakes = params.access.mistakes(params.tls);
     mistakes.extend(params.origin.mistakes());
-    let bad = |text: &str| text.is_empty() || text.contains(['+', '#', '\0']) || text.starts_with('/') || text.ends_with('/');
+    let bad =
+        |text: &str| text.is_empty() || text.contains(['+', '#', '\0']) || text.starts_with('/') || text.ends_with('/');
     if params.prefix.as_deref().is_some_and(bad) {
         let message = format!("`prefix` cannot be \"{}\"", params.prefix());
         mistakes.push(ParamError::new("prefix", message, "a topic without `+` and `#`, and no `/` at either end"));

@@ -21,7 +21,8 @@ impl Resolve for Guarded {
             let reachable: Vec<SocketAddr> =
                 found.into_iter().filter(|address| allow_private || !is_private(address.ip())).collect();
             if reachable.is_empty() {
-                let why = format!("{} is in the own network: add `allow_private: true` if that is meant", name.as_str());
+                let why =
+                    format!("{} is in the own network: add `allow_private: true` if that is meant", name.as_str());
                 return Err(why.into());
             }
             Ok(Box::new(reachable.into_iter()) as Addrs)
@@ -85,8 +86,23 @@ mod tests {
     #[test]
     fn only_public_addresses_pass() {
         for private in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-            "255.255.255.255", "198.18.0.1", "192.0.0.8", "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "192.0.0.8",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
             "64:ff9b::a00:1",
         ] {
             assert!(is_private(private.parse().unwrap()), "{private}");

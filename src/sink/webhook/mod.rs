@@ -78,7 +78,8 @@ fn validate(given: &Map<String, Value>) -> Vec<ParamError> {
 
 fn target(params: &Params) -> std::result::Result<Url, ParamError> {
     let wrong = |message: String, help: &str| ParamError::new("url", message, help);
-    let url = Url::parse(&params.url).map_err(|e| wrong(format!("`url` cannot be read: {e}"), "write https://host/path"))?;
+    let url =
+        Url::parse(&params.url).map_err(|e| wrong(format!("`url` cannot be read: {e}"), "write https://host/path"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(wrong(format!("`url` cannot be {}", redact_url(&params.url)), "write https://host/path"));
     }
@@ -110,7 +111,7 @@ fn connect(given: &Map<String, Value>, _base: &Path) -> Result<Box<dyn Sink>> {
         .map(|secret| Key::new(&secret))
         .transpose()
         .map_err(|why| Error::new(ErrorKind::Config, format!("sink {}: {why}", KIND.name)))?;
-    Ok(Box::new(Webhook { url, params, client, key, confirmed: Position(0) }))
+    Ok(Box::new(Webhook { url, params, client, key, answered: Position(0), refused: Vec::new() }))
 }
 
 struct Webhook {
@@ -118,8 +119,10 @@ struct Webhook {
     params: Params,
     client: Client,
     key: Option<Key>,
-    /// The last position that was answered with 2xx: a batch that comes again begins after it.
-    confirmed: Position,
+    /// Up to here the batch under way has its answers: when it comes again, it begins after it.
+    answered: Position,
+    /// Those of them that were refused.
+    refused: Vec<(Position, String)>,
 }
 
 impl Sink for Webhook {
@@ -128,20 +131,23 @@ impl Sink for Webhook {
     }
 
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
-        Box::pin(async {
-            let mut reasons = Vec::new();
-            for stored in batch.iter().filter(|stored| stored.position > self.confirmed) {
+        Box::pin(async move {
+            for stored in batch {
+                if stored.position <= self.answered {
+                    continue;
+                }
                 match self.post(stored).await {
                     Ok(()) => {}
-                    Err(Outcome::Reject { reasons: refused }) => reasons.extend(refused),
-                    // What was refused before comes again, and is refused again: nothing of it is lost.
+                    Err(Outcome::Reject { reasons }) => self.refused.extend(reasons),
                     Err(failure) => return failure,
                 }
-                if reasons.is_empty() {
-                    self.confirmed = stored.position;
-                }
+                self.answered = stored.position;
             }
-            if reasons.is_empty() { Outcome::Done } else { Outcome::Reject { reasons } }
+            self.answered = Position(0);
+            match std::mem::take(&mut self.refused) {
+                none if none.is_empty() => Outcome::Done,
+                reasons => Outcome::Reject { reasons },
+            }
         })
     }
 }

@@ -14,7 +14,9 @@ impl Key {
     /// From `whsec_` and base64, else from the text's bytes.
     pub(super) fn new(secret: &Secret) -> Result<Self, String> {
         let bytes = match secret.expose().strip_prefix("whsec_") {
-            Some(encoded) => STANDARD.decode(encoded).map_err(|e| format!("the secret after `whsec_` is no base64: {e}"))?,
+            Some(encoded) => {
+                STANDARD.decode(encoded).map_err(|e| format!("the secret after `whsec_` is no base64: {e}"))?
+            }
             None => secret.expose().as_bytes().to_vec(),
         };
         Hmac::new_from_slice(&bytes).map(Self).map_err(|e| format!("the secret cannot be used: {e}"))

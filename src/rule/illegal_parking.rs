@@ -1,0 +1,364 @@
+//! `illegal_parking`: a vehicle stands where stopping is forbidden, for longer than is allowed.
+//! Definition and truth table: `docs/rules/illegal_parking.md`.
+//!
+//! What a stand is, `stand.rs` says. A stand belongs to the place rather than to the track: when the
+//! tracker loses a standing vehicle and finds it again under another id, the stand goes on.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
+use super::held::PerTrack;
+use super::params::{Check, Common, ParamError, VEHICLES, params, read};
+use super::roles::PEOPLE;
+use super::scene::{Scene, SceneNames};
+use super::stand::{MIN_OBSERVATIONS, Over, Standing};
+use super::table::{Compiled, Kind};
+use super::{FrameView, Margin, Rule};
+use crate::base::{MediaTime, Span, TrackId};
+use crate::scene::{NormBox, Phase, Severity};
+
+const NAME: &str = "illegal_parking";
+
+/// Boxes that overlap so much (intersection over union) are at the same place.
+const SAME_PLACE: f32 = 0.5;
+/// More vehicles than this are not waited for once they are lost.
+const MAX_LOST: usize = 64;
+/// Somebody within so many box widths beside a vehicle gets on or off.
+const BESIDE: f32 = 0.5;
+
+pub(super) const KIND: Kind = Kind {
+    name: NAME,
+    summary: "reports a vehicle that stands in a no-stopping zone for longer than is allowed",
+    required: &["zone"],
+    compile,
+    derived_schema: || schemars::schema_for!(Params).to_value(),
+};
+
+params! {
+    /// Parameters of `illegal_parking`.
+    struct Params with Severity::Warning;
+    /// The zone in which stopping is forbidden.
+    zone: String = String::new(),
+    /// How long a vehicle stands before it is reported.
+    parked_for: Span = Span::from_secs(60),
+    /// So much longer when somebody was seen beside it: getting on and off is allowed.
+    allow_boarding: Span = Span::ZERO,
+    /// How far a standing vehicle's anchor may stray, in heights of its box.
+    #[schemars(range(min = 0.01, max = 2.0))]
+    max_move: f64 = 0.2,
+    /// A vehicle that was lost and is found at the same place within this time has stood there all the time.
+    found_again: Span = Span::from_secs(30),
+    /// How often parking that goes on is reported again.
+    update_every: Span = Span::from_secs(300),
+}
+
+fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError>> {
+    let (params, errors) = read::<Params>(given, KIND.required);
+    validate(&params, errors, names)?;
+    let values = serde_json::to_value(&params).unwrap_or_default();
+    let common = params.common(VEHICLES);
+    let rule = IllegalParking { params, common, vehicles: PerTrack::new(), lost: Vec::new() };
+    Ok(Compiled { rule: Box::new(rule), params: values })
+}
+
+fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Result<(), Vec<ParamError>> {
+    let mut check = Check::new(names, errors);
+    check.zone("zone", &params.zone);
+    check.classes(&params.classes, VEHICLES);
+    check.at_least("parked_for", params.parked_for, Span::from_secs(2));
+    check.at_most("found_again", params.found_again, Span::from_secs(600));
+    check.at_least("update_every", params.update_every, Span::from_secs(1));
+    check.finish()
+}
+
+/// What is remembered of one vehicle, whatever its tracks were.
+#[derive(Debug)]
+struct Vehicle {
+    standing: Standing,
+    in_zone: bool,
+    /// Somebody was seen beside it since it stands.
+    boarding: bool,
+    reported: Option<Reported>,
+    /// Stops reported before under this track.
+    stops: u32,
+    /// Tracks that it had since it stands.
+    tracks: u32,
+    sight: Sight,
+    /// Another track has taken over the place: what comes under this id is another vehicle.
+    replaced: bool,
+}
+
+/// The happening that is open: it keeps the name that it began with.
+#[derive(Debug, Clone, Copy)]
+struct Reported {
+    track: TrackId,
+    ordinal: u32,
+    /// When it was last reported.
+    at: MediaTime,
+}
+
+/// A vehicle whose track has ended where it stood.
+#[derive(Debug)]
+struct Lost {
+    vehicle: Vehicle,
+    since: MediaTime,
+}
+
+struct IllegalParking {
+    params: Params,
+    common: Common,
+    vehicles: PerTrack<Vehicle>,
+    lost: Vec<Lost>,
+}
+
+impl Rule for IllegalParking {
+    fn observe(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
+        let Some(zone) = frame.scene.zones.get(&self.params.zone) else { return };
+        self.give_up(frame.at, out);
+        for track in frame.tracks.iter().filter(|track| track.observed) {
+            if !self.common.takes(track.class, &frame.scene.labels) {
+                continue;
+            }
+            let (sight, place) = (Sight::new(track, frame.at), frame.scene.in_heights(track.anchor()));
+            let (height, allowed) = (track.bbox.height(), self.params.max_move as f32 * track.bbox.height());
+            let fresh = || Standing::new(frame.at, place, allowed);
+            let known = self.vehicles.get(track.id).is_some_and(|vehicle| !vehicle.replaced);
+            let inherited = if known { None } else { self.heir(sight.bbox, frame) };
+            let vehicle = self.vehicles.touch(track.id, frame.at, || Vehicle::new(fresh(), sight));
+            if let Some(mut old) = inherited {
+                (old.tracks, old.stops) = (old.tracks.saturating_add(1), vehicle.stops);
+                *vehicle = old;
+            } else if vehicle.replaced {
+                *vehicle = Vehicle { stops: vehicle.stops, ..Vehicle::new(fresh(), sight) };
+            }
+            vehicle.sight = sight;
+            if let Some(over) = vehicle.standing.observe(frame.at, place, allowed, height) {
+                if let Some(reported) = vehicle.reported.take() {
+                    out.push(ending(&self.params, &self.common, vehicle, reported, &over, frame.at, EndReason::Moved));
+                }
+                (vehicle.boarding, vehicle.tracks) = (false, 1);
+            }
+            vehicle.in_zone = vehicle.standing.stand().is_in(zone, frame.scene);
+        }
+        if self.params.allow_boarding > Span::ZERO {
+            self.look_for_people(frame);
+        }
+        self.report(frame, out);
+        while let Some(vehicle) = self.vehicles.take_excess() {
+            self.close(&vehicle, frame.at, EndReason::Evicted, out);
+        }
+    }
+
+    fn gap(&mut self, from: MediaTime, _to: MediaTime, out: &mut Vec<Draft>) {
+        self.close_all(from, EndReason::Gap, out);
+    }
+
+    fn end(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
+        self.close_all(at, EndReason::StreamEnded, out);
+    }
+
+    fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
+        let Some(vehicle) = self.vehicles.remove(id).filter(|vehicle| !vehicle.replaced) else { return };
+        // Only what stands may be found again where it was.
+        let stands = vehicle.in_zone && !vehicle.standing.is_away();
+        if stands && !self.params.found_again.duration().is_zero() {
+            self.lost.push(Lost { vehicle, since: at });
+            if self.lost.len() > MAX_LOST {
+                let oldest = self.lost.remove(0);
+                self.close(&oldest.vehicle, at, EndReason::Evicted, out);
+            }
+        } else {
+            self.close(&vehicle, at, EndReason::TrackEnded, out);
+        }
+    }
+
+    fn margins(&self, at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
+        for (id, vehicle) in self.vehicles.iter().filter(|(_, vehicle)| !vehicle.replaced) {
+            let (id, stand) = (Some(id), vehicle.standing.stand());
+            let stood = at.since(stand.since).as_secs_f64();
+            out.push(Margin::at_least(id, "in_zone", f64::from(u8::from(vehicle.in_zone)), 1.0));
+            out.push(Margin::at_least(id, "parked_seconds", stood, self.allowed(vehicle).as_secs_f64()));
+            let seen = f64::from(stand.observations);
+            out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.vehicles.len() + self.lost.len()
+    }
+}
+
+impl IllegalParking {
+    /// How long the vehicle may stand.
+    fn allowed(&self, vehicle: &Vehicle) -> Duration {
+        let boarding = if vehicle.boarding { self.params.allow_boarding } else { Span::ZERO };
+        self.params.parked_for.duration() + boarding.duration()
+    }
+
+    /// The vehicle that stood where a new track begins, and has no track in this frame.
+    fn heir(&mut self, bbox: NormBox, frame: &FrameView<'_>) -> Option<Vehicle> {
+        let near = |vehicle: &Vehicle| vehicle.sight.bbox.iou(&bbox);
+        let lost = self.lost.iter().enumerate().map(|(n, lost)| (n, near(&lost.vehicle)));
+        let lost = lost.filter(|(_, iou)| *iou >= SAME_PLACE).max_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((n, _)) = lost {
+            return Some(self.lost.remove(n).vehicle);
+        }
+        // The tracker may still look for the old track when it begins the new one.
+        let unseen = |id: TrackId| !frame.tracks.iter().any(|track| track.id == id && track.observed);
+        let stands = |vehicle: &Vehicle| vehicle.in_zone && !vehicle.replaced && !vehicle.standing.is_away();
+        let old = self.vehicles.iter().filter(|(_, vehicle)| stands(vehicle));
+        let old = old.map(|(id, vehicle)| (id, near(vehicle))).filter(|(id, iou)| *iou >= SAME_PLACE && unseen(*id));
+        let (id, _) = old.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let old = self.vehicles.get_mut(id)?;
+        let husk = Vehicle {
+            stops: old.stops.saturating_add(1),
+            replaced: true,
+            ..Vehicle::new(Standing::new(frame.at, old.standing.stand().place, 0.0), old.sight)
+        };
+        Some(std::mem::replace(old, husk))
+    }
+
+    /// Who was not found again within the time is gone.
+    fn give_up(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
+        let within = self.params.found_again.duration();
+        let (gone, kept) = std::mem::take(&mut self.lost).into_iter().partition(|lost| at.since(lost.since) > within);
+        self.lost = kept;
+        let gone: Vec<Lost> = gone;
+        for lost in gone {
+            self.close(&lost.vehicle, at, EndReason::TrackEnded, out);
+        }
+    }
+
+    /// Marks the vehicles that somebody stands beside.
+    fn look_for_people(&mut self, frame: &FrameView<'_>) {
+        let is_person = |name: &str| PEOPLE.iter().any(|person| person.eq_ignore_ascii_case(name));
+        let people = frame.tracks.iter().filter(|track| track.observed);
+        for person in people.filter(|track| is_person(&frame.scene.labels.name(track.class))) {
+            let foot = person.anchor();
+            for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.in_zone) {
+                let bbox = vehicle.sight.bbox;
+                let (aside, below) = (BESIDE * bbox.width(), BESIDE * bbox.height());
+                vehicle.boarding |= (bbox.x1 - aside..=bbox.x2 + aside).contains(&foot.x)
+                    && (bbox.y1..=bbox.y2 + below).contains(&foot.y);
+            }
+        }
+    }
+
+    fn report(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
+        for track in frame.tracks.iter().filter(|track| track.observed) {
+            let Some(vehicle) = self.vehicles.get(track.id) else { continue };
+            if vehicle.standing.is_away() || vehicle.sight.at != frame.at {
+                continue;
+            }
+            let stand = *vehicle.standing.stand();
+            let lasted = frame.at.since(stand.since);
+            let phase = match vehicle.reported {
+                Some(last) if frame.at.since(last.at) >= self.params.update_every.duration() => Phase::Update,
+                None if vehicle.in_zone
+                    && stand.observations >= MIN_OBSERVATIONS
+                    && lasted >= self.allowed(vehicle)
+                    && self.common.old_enough(track, frame.at)
+                    && self.common.cooldown.pass(frame.at) =>
+                {
+                    Phase::Start
+                }
+                _ => continue,
+            };
+            let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
+            let mut reported =
+                vehicle.reported.unwrap_or(Reported { track: track.id, ordinal: vehicle.stops, at: frame.at });
+            reported.at = frame.at;
+            if phase == Phase::Start {
+                vehicle.stops = vehicle.stops.saturating_add(1);
+            }
+            vehicle.reported = Some(reported);
+            let class = frame.scene.labels.name(track.class);
+            let summary = format!("{class} parked in {} for {:.0} s", self.params.zone, lasted.as_secs_f64());
+            let measured = measured(vehicle, &Over { stand, at: frame.at });
+            out.push(draft(&self.params, &self.common, vehicle, reported, phase, frame.at, summary, measured));
+        }
+    }
+
+    fn close_all(&mut self, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
+        let lost = std::mem::take(&mut self.lost).into_iter().map(|lost| lost.vehicle);
+        for vehicle in self.vehicles.take_all().chain(lost) {
+            self.close(&vehicle, at, reason, out);
+        }
+    }
+
+    fn close(&self, vehicle: &Vehicle, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
+        if let Some(reported) = vehicle.reported {
+            let over = Over { stand: *vehicle.standing.stand(), at: vehicle.sight.at };
+            out.push(ending(&self.params, &self.common, vehicle, reported, &over, at, reason));
+        }
+    }
+}
+
+impl Vehicle {
+    fn new(standing: Standing, sight: Sight) -> Self {
+        Self { standing, in_zone: false, boarding: false, reported: None, stops: 0, tracks: 1, sight, replaced: false }
+    }
+}
+
+fn measured(vehicle: &Vehicle, over: &Over) -> Values {
+    let height = vehicle.sight.bbox.height();
+    let strayed = if height > 0.0 { over.stand.strayed / height } else { 0.0 };
+    values([
+        ("parked_seconds", seconds(over.at.since(over.stand.since))),
+        ("moved_box_heights", number(strayed)),
+        ("observations", over.stand.observations.into()),
+        ("tracks", vehicle.tracks.into()),
+        ("boarding_seen", vehicle.boarding.into()),
+        ("seen_arriving", vehicle.standing.has_arrived().into()),
+    ])
+}
+
+fn ending(
+    params: &Params,
+    common: &Common,
+    vehicle: &Vehicle,
+    reported: Reported,
+    over: &Over,
+    at: MediaTime,
+    reason: EndReason,
+) -> Draft {
+    let lasted = over.at.since(over.stand.since);
+    let summary = format!("parking in {} ended after {:.0} s", params.zone, lasted.as_secs_f64());
+    let mut measured = measured(vehicle, over);
+    measured.insert("end_reason".to_owned(), reason.as_str().into());
+    draft(params, common, vehicle, reported, Phase::End, at, summary, measured)
+}
+
+#[allow(clippy::too_many_arguments)] // a draft is made of so many things
+fn draft(
+    params: &Params,
+    common: &Common,
+    vehicle: &Vehicle,
+    reported: Reported,
+    phase: Phase,
+    at: MediaTime,
+    summary: String,
+    measured: Values,
+) -> Draft {
+    Draft {
+        kind: NAME,
+        phase,
+        track: Some(reported.track),
+        ordinal: reported.ordinal,
+        class: Some(vehicle.sight.class),
+        bbox: Some(vehicle.sight.bbox),
+        severity: common.severity,
+        summary,
+        thresholds: values([
+            ("zone", Value::from(params.zone.as_str())),
+            ("parked_for_seconds", seconds(params.parked_for.duration())),
+            ("allow_boarding_seconds", seconds(params.allow_boarding.duration())),
+            ("max_move_box_heights", params.max_move.into()),
+            ("found_again_seconds", seconds(params.found_again.duration())),
+        ]),
+        measured,
+        at,
+    }
+}

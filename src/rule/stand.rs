@@ -1,0 +1,106 @@
+//! When a vehicle stands, and since when.
+//!
+//! A vehicle *stands* while its smoothed anchor stays within what is allowed of where the stand
+//! began. Being farther off must last [`SETTLE`] to end a stand, so that a passer-by who hides
+//! the wheels for a moment does not. A creeping vehicle keeps leaving its mark and starts anew.
+
+use std::time::Duration;
+
+use super::plane::Vec2;
+use super::scene::Scene;
+use super::smooth::Recent;
+use crate::base::MediaTime;
+use crate::scene::{NormPoint, Polygon};
+
+/// How long a vehicle must be away from where it stood before the stand is over.
+pub(super) const SETTLE: Duration = Duration::from_secs(1);
+/// A stand is believed only with so many observations, however long they span.
+pub(super) const MIN_OBSERVATIONS: u32 = 5;
+
+/// Where and since when a vehicle stands; a moving one makes a new stand all the time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stand {
+    pub(super) place: Vec2,
+    /// In picture heights.
+    allowed: f32,
+    pub(super) since: MediaTime,
+    pub(super) observations: u32,
+    /// Farthest smoothed anchor from `place` so far, in picture heights, within what is allowed.
+    pub(super) strayed: f32,
+}
+
+impl Stand {
+    fn new(place: Vec2, allowed: f32, since: MediaTime) -> Self {
+        Self { place, allowed, since, observations: 1, strayed: 0.0 }
+    }
+
+    /// Whether it is within the area.
+    pub(super) fn is_in(&self, area: &Polygon, scene: &Scene) -> bool {
+        area.contains(NormPoint::new(self.place.x / scene.aspect, self.place.y))
+    }
+}
+
+/// A vehicle's stands, one after the other.
+#[derive(Debug)]
+pub(super) struct Standing {
+    recent: Recent,
+    stand: Stand,
+    /// The first sight away from the stand, while it may still be a flicker.
+    away_since: Option<MediaTime>,
+    /// Where it was first seen.
+    origin: Vec2,
+    arrived: bool,
+}
+
+/// A stand that is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Over {
+    pub(super) stand: Stand,
+    /// When the vehicle left.
+    pub(super) at: MediaTime,
+}
+
+impl Standing {
+    /// A vehicle first seen at `place`; lengths are in picture heights.
+    pub(super) fn new(at: MediaTime, place: Vec2, allowed: f32) -> Self {
+        let stand = Stand::new(place, allowed, at);
+        Self { recent: Recent::default(), stand, away_since: None, origin: place, arrived: false }
+    }
+
+    /// Takes in an observed anchor; gives the stand that is over now. `allowed` is how far a stand that begins
+    /// now may stray, `far` the way that makes an arrival.
+    pub(super) fn observe(&mut self, at: MediaTime, place: Vec2, allowed: f32, far: f32) -> Option<Over> {
+        let (since, place) = self.recent.push(at, place);
+        self.arrived |= (place - self.origin).length() > far;
+        let strayed = (place - self.stand.place).length();
+        if strayed <= self.stand.allowed {
+            self.away_since = None;
+            self.stand.observations = self.stand.observations.saturating_add(1);
+            self.stand.strayed = self.stand.strayed.max(strayed);
+            return None;
+        }
+        // A stand as short as a flicker is none: whoever moves makes a new one at once.
+        let left = *self.away_since.get_or_insert(at);
+        let short = at.since(self.stand.since) < SETTLE * 2;
+        if !short && at.since(left) < SETTLE {
+            return None;
+        }
+        self.away_since = None;
+        let stand = std::mem::replace(&mut self.stand, Stand::new(place, allowed, since));
+        Some(Over { stand, at: left })
+    }
+
+    pub(super) fn stand(&self) -> &Stand {
+        &self.stand
+    }
+
+    /// Whether it was last seen away from where it stands.
+    pub(super) fn is_away(&self) -> bool {
+        self.away_since.is_some()
+    }
+
+    /// Whether it was ever seen to move: otherwise it stood there already.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.arrived
+    }
+}

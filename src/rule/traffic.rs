@@ -1,0 +1,97 @@
+//! The road users of a camera as bodies on the plane, and which pairs of them can meet.
+
+use super::FrameView;
+use super::draft::Sight;
+use super::held::PerTrack;
+use super::params::Common;
+use super::roles::Role;
+use super::together::{Company, Together, covered};
+use super::trace::Trace;
+use crate::base::{MediaTime, TrackId};
+
+/// Boxes that cover each other so much may belong to one object.
+const MAY_BE_ONE: f32 = 0.3;
+/// A box so much covered by another that is not older than this is taken for a second box of one object.
+const TWIN: f32 = 0.7;
+const NEW: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    traces: PerTrack<Trace>,
+    together: Together,
+}
+
+impl Traffic {
+    pub(super) fn new() -> Self {
+        Self { traces: PerTrack::new(), together: Together::default() }
+    }
+
+    /// Takes in a frame; the tracks that had to make room.
+    pub(super) fn observe(&mut self, frame: &FrameView<'_>, common: &Common) -> Vec<TrackId> {
+        let takes = |class| common.takes(class, &frame.scene.labels);
+        self.together.observe(frame.at, frame.tracks, frame.scene, |a, b| {
+            covered(&a.bbox, &b.bbox) >= MAY_BE_ONE && takes(a.class) && takes(b.class)
+        });
+        for track in frame.tracks.iter().filter(|track| track.observed && takes(track.class)) {
+            let sight = Sight::new(track, frame.at);
+            let role = Role::of(&frame.scene.labels.name(track.class));
+            let trace = self.traces.touch(track.id, frame.at, || Trace::new(sight, role));
+            trace.push(sight, role, frame.scene);
+        }
+        std::iter::from_fn(|| self.traces.take_excess()).map(|trace| trace.sight.id).collect()
+    }
+
+    /// The road users seen at `at`, in order of id.
+    pub(super) fn present(&self, at: MediaTime) -> impl Iterator<Item = (TrackId, &Trace)> {
+        self.traces.iter().filter(move |(_, trace)| trace.sight.at == at)
+    }
+
+    pub(super) fn get(&self, id: TrackId) -> Option<&Trace> {
+        self.traces.get(id)
+    }
+
+    /// The pairs seen at `at` of which at least one is a vehicle and that are two objects, the smaller id first.
+    ///
+    /// Whoever rides on or in another is left out: the machine stands for both.
+    pub(super) fn pairs(&self, at: MediaTime) -> impl Iterator<Item = (&Trace, &Trace)> {
+        let alone: Vec<&Trace> = self
+            .present(at)
+            .filter(|(id, trace)| {
+                trace.now().is_some() && (trace.role != Role::Person || self.together.of(*id) != Company::Together)
+            })
+            .map(|(_, trace)| trace)
+            .collect();
+        let count = alone.len();
+        (0..count).flat_map(move |n| (n + 1..count).map(move |m| (n, m))).filter_map({
+            let together = &self.together;
+            move |(n, m)| {
+                let (a, b) = (*alone.get(n)?, *alone.get(m)?);
+                let has_vehicle = a.role != Role::Person || b.role != Role::Person;
+                (has_vehicle && !is_one(together, a, b)).then_some((a, b))
+            }
+        })
+    }
+
+    pub(super) fn forget(&mut self, id: TrackId) {
+        self.together.forget(id);
+        self.traces.remove(id);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.together.clear();
+        self.traces = PerTrack::new();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.traces.len()
+    }
+}
+
+/// Whether the two are probably one object, detected twice, or a machine and its load.
+fn is_one(together: &Together, a: &Trace, b: &Trace) -> bool {
+    let at = a.sight.at;
+    let is_new = at.since(a.since) < NEW || at.since(b.since) < NEW;
+    (is_new && covered(&a.sight.bbox, &b.sight.bbox) >= TWIN)
+        || together.of_pair(a.sight.id, b.sight.id) == Company::Together
+}

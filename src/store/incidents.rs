@@ -1,0 +1,182 @@
+//! Incidents on disk: written beside the events that they are derived from, never before them.
+//!
+//! Each step is one transaction: the incidents that some events changed, which incident each of those events is in, and
+//! the position up to which events were looked at. After a crash the next start goes on from that position with the
+//! incidents as they stood there, and comes to what it would have come to (`crate::incident::Book` is deterministic).
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use tokio::sync::watch;
+
+use super::fault::{CORRUPT_HELP, store_error};
+use super::ledger::{to_signed, to_unsigned};
+use super::query::{Query, Reader, severity_name};
+use super::writer::EventWriter;
+use crate::base::{Error, ErrorKind, EventId, Result};
+use crate::incident::{Book, Incident, IncidentId};
+use crate::scene::Position;
+
+/// Events of one step.
+const STEP: usize = 500;
+
+/// Which incidents; the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentQuery {
+    /// Only those that the events seen so far have not cleared. Whether one is over by the clock is for
+    /// [`Incident::state`] to say.
+    pub ongoing: bool,
+    /// Only this site.
+    pub site: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+pub(super) fn write(
+    tx: &Transaction<'_>,
+    changed: &[Incident],
+    events: &[(EventId, IncidentId)],
+    up_to: Position,
+) -> rusqlite::Result<()> {
+    for incident in changed {
+        let body = serde_json::to_string(incident).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO incidents (id, site, sort, severity, began_ns, cleared, position, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            incident.id.0.as_bytes().as_slice(),
+            incident.site,
+            incident.group,
+            severity_name(incident.severity),
+            incident.began.0,
+            incident.cleared.is_some(),
+            to_signed(incident.position.0),
+            body,
+        ])?;
+    }
+    for (event, incident) in events {
+        tx.prepare_cached("INSERT OR IGNORE INTO incident_events (event, incident) VALUES (?1, ?2)")?
+            .execute(params![event.0.as_bytes().as_slice(), incident.0.as_bytes().as_slice()])?;
+    }
+    tx.prepare_cached(
+        "INSERT INTO incident_progress (one, position) VALUES (1, ?1)
+         ON CONFLICT (one) DO UPDATE SET position = max(position, ?1)",
+    )?
+    .execute([to_signed(up_to.0)])?;
+    Ok(())
+}
+
+/// Incidents that are over and whose last event has gone go with it.
+pub(super) fn forget(tx: &Transaction<'_>, last: Position) -> rusqlite::Result<()> {
+    tx.execute(
+        "DELETE FROM incident_events WHERE incident IN
+         (SELECT id FROM incidents WHERE position <= ?1 AND cleared = 1)",
+        [to_signed(last.0)],
+    )?;
+    tx.execute("DELETE FROM incidents WHERE position <= ?1 AND cleared = 1", [to_signed(last.0)])?;
+    Ok(())
+}
+
+impl Reader {
+    /// The incidents that the query asks for.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn incidents(&self, query: &IncidentQuery) -> Result<Vec<Incident>> {
+        if !self.knows_incidents()? {
+            return Ok(Vec::new());
+        }
+        let cleared = if query.ongoing { "cleared = 0" } else { "TRUE" };
+        let sql = format!(
+            "SELECT body FROM incidents WHERE {cleared} AND (?1 IS NULL OR site = ?1) ORDER BY position DESC LIMIT ?2"
+        );
+        let mut select = self.conn.prepare_cached(&sql).map_err(|e| self.failed(e))?;
+        let rows = select
+            .query_map(params![query.site, to_signed(query.limit as u64)], |row| row.get::<_, String>(0))
+            .map_err(|e| self.failed(e))?;
+        rows.map(|body| self.incident(&body.map_err(|e| self.failed(e))?)).collect()
+    }
+
+    /// The incident that an event belongs to, if it belongs to one.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn incident_of(&self, event: EventId) -> Result<Option<Incident>> {
+        if !self.knows_incidents()? {
+            return Ok(None);
+        }
+        let body: Option<String> = self
+            .conn
+            .prepare_cached("SELECT body FROM incidents JOIN incident_events ON incident = id WHERE event = ?1")
+            .and_then(|mut select| select.query_row([event.0.as_bytes().as_slice()], |row| row.get(0)).optional())
+            .map_err(|e| self.failed(e))?;
+        body.map(|body| self.incident(&body)).transpose()
+    }
+
+    /// A store that an earlier release wrote, and no later one has opened for writing, has none.
+    fn knows_incidents(&self) -> Result<bool> {
+        self.conn
+            .prepare_cached("SELECT count(*) FROM sqlite_schema WHERE name = 'incident_events'")
+            .and_then(|mut select| select.query_row([], |row| row.get::<_, i64>(0)))
+            .map(|count| count > 0)
+            .map_err(|e| self.failed(e))
+    }
+
+    fn incident(&self, body: &str) -> Result<Incident> {
+        serde_json::from_str(body).map_err(|e| {
+            Error::new(ErrorKind::Corrupt, format!("{}: an incident: {e}", self.file.display()))
+                .help(CORRUPT_HELP)
+                .source(e)
+        })
+    }
+
+    fn incident_progress(&self) -> Result<Position> {
+        self.conn
+            .prepare_cached("SELECT position FROM incident_progress")
+            .and_then(|mut select| select.query_row([], |row| row.get(0)).optional())
+            .map(|position| Position(position.map_or(0, to_unsigned)))
+            .map_err(|e| store_error(&self.file, e))
+    }
+}
+
+/// Keeps the incidents up with the events. There must be one at a time.
+pub struct IncidentWriter {
+    reader: Reader,
+    writer: EventWriter,
+    announced: watch::Receiver<Position>,
+    book: Book,
+    done: Position,
+}
+
+impl IncidentWriter {
+    pub(super) fn new(reader: Reader, writer: EventWriter, announced: watch::Receiver<Position>) -> Result<Self> {
+        let all = IncidentQuery { ongoing: true, site: None, limit: usize::MAX };
+        let (book, done) = (Book::resume(reader.incidents(&all)?), reader.incident_progress()?);
+        Ok(Self { reader, writer, announced, book, done })
+    }
+
+    /// Takes in the events that became durable since; whether there may be more.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`, or `Internal` when the store is closing. Nothing is lost: the next step begins where this one did.
+    pub fn step(&mut self) -> Result<bool> {
+        let announced = *self.announced.borrow_and_update();
+        if announced <= self.done {
+            return Ok(false);
+        }
+        let query = Query { after_position: Some(self.done), limit: STEP, ..Query::default() };
+        let mut events = self.reader.events(&query)?;
+        events.truncate(events.partition_point(|event| event.position <= announced));
+        let Some(last) = events.last().map(|event| event.position) else { return Ok(false) };
+        // Taken over once it is on disk, so that a step that fails can be done again.
+        let mut book = self.book.clone();
+        let (mut changed, mut members) = (std::collections::BTreeMap::new(), Vec::new());
+        for stored in &events {
+            let change = book.take(stored);
+            members.extend(change.incident.map(|incident| (stored.event.id, incident)));
+            changed.extend(change.changed.into_iter().map(|incident| (incident.id, incident)));
+        }
+        self.writer.incidents(changed.into_values().collect(), members, last)?;
+        (self.book, self.done) = (book, last);
+        Ok(events.len() == STEP)
+    }
+}
