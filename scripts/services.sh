@@ -9,7 +9,7 @@ ALL=(nats mosquitto postgresql)
 
 usage() {
   cat <<USAGE
-usage: scripts/services.sh start|stop|status [--dir DIR] [nats] [mosquitto] [postgresql]
+usage: scripts/services.sh start|stop|status [--dir DIR] [--certificate NAME] [nats] [mosquitto] [postgresql]
 
 Without names: all three. DIR (default .vantage/services) holds ports, certificates, logs and data;
 a service that is stopped and started again keeps its port and its data. \`stop\` without names
@@ -18,7 +18,8 @@ removes DIR.
 After \`start\`, DIR/env has the addresses as shell variables:
   NATS_URL, NATS_TLS_URL, MQTT_PORT, MQTT_TLS_PORT, PG_PORT, CERTS
 Every password is "secret", every user "vantage". CERTS holds ca.pem, other-ca.pem, client.pem and client.key.
-The TLS ports show server.pem (for localhost and 127.0.0.1).
+The TLS ports show server.pem (for localhost and 127.0.0.1), or with --certificate another one of CERTS: expired, or
+elsewhere (for another host).
 USAGE
 }
 
@@ -33,10 +34,12 @@ fail() {
 command=$1
 shift
 dir=$ROOT/.vantage/services
+shown=server
 names=()
 while (($# > 0)); do
   case $1 in
     --dir) dir=${2:?--dir takes a folder} && shift ;;
+    --certificate) shown=${2:?--certificate takes a name} && shift ;;
     nats | mosquitto | postgresql) names+=("$1") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && fail "unknown argument $1" ;;
@@ -102,6 +105,7 @@ certificates() {
   authority other-ca
   leaf server localhost "subjectAltName=DNS:localhost,IP:127.0.0.1" 2
   leaf elsewhere elsewhere.example "subjectAltName=DNS:elsewhere.example" 2
+  leaf expired localhost "subjectAltName=DNS:localhost,IP:127.0.0.1" -1
   leaf client vantage "extendedKeyUsage=clientAuth" 2
 }
 
@@ -119,7 +123,7 @@ CONF
 listen: "127.0.0.1:$NATS_TLS_PORT"
 jetstream { store_dir: "$dir/nats-tls" }
 authorization { user: vantage, password: secret }
-tls { cert_file: "$CERTS/server.pem", key_file: "$CERTS/server.key", ca_file: "$CERTS/ca.pem", verify: true }
+tls { cert_file: "$CERTS/$shown.pem", key_file: "$CERTS/$shown.key", ca_file: "$CERTS/ca.pem", verify: true }
 CONF
   nats-server -c "$dir/nats-tls.conf" >>"$dir/nats-tls.log" 2>&1 &
   echo $! >"$dir/nats-tls.pid"
@@ -145,8 +149,8 @@ listener $MQTT_TLS_PORT 127.0.0.1
 allow_anonymous false
 password_file $dir/passwords
 cafile $CERTS/ca.pem
-certfile $CERTS/server.pem
-keyfile $CERTS/server.key
+certfile $CERTS/$shown.pem
+keyfile $CERTS/$shown.key
 CONF
   mosquitto -c "$dir/mosquitto.conf" >>"$dir/mosquitto.log" 2>&1 &
   echo $! >"$dir/mosquitto.pid"
@@ -166,7 +170,9 @@ start_postgresql() {
   if [[ ! -f $dir/postgresql.data ]]; then
     data=$(mktemp -d "${TMPDIR:-/tmp}/vantage-postgresql.XXXXXX")
     echo "$data" >"$dir/postgresql.data"
-    cp "$CERTS"/{server.pem,server.key,ca.pem} "$data/"
+    cp "$CERTS/ca.pem" "$data/"
+    cp "$CERTS/$shown.pem" "$data/server.pem"
+    cp "$CERTS/$shown.key" "$data/server.key"
     printf 'secret\n' >"$data/password"
     if ((EUID == 0)); then chown -R postgres "$data"; fi
     chmod 600 "$data"/server.key

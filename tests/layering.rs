@@ -17,7 +17,7 @@ const CONFINED: [(&str, &[&str]); 7] = [
     ("gio", &["source"]),
     ("libc", &["base"]),
     ("ort", &["infer"]),
-    ("rusqlite", &["store"]),
+    ("rusqlite", &["sink", "store"]),
     ("tokio_postgres", &["sink"]),
     ("ureq", &["pull"]),
 ];

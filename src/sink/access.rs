@@ -83,6 +83,17 @@ impl Access {
         Ok(Some((user, self.password()?.unwrap_or_else(|| Secret::new("")))))
     }
 
+    /// The file of a parameter, for a client library that reads such files itself.
+    #[cfg(feature = "kafka")]
+    pub(super) fn file(&self, param: &str) -> Option<&PathBuf> {
+        match param {
+            "ca_file" => self.ca_file.as_ref(),
+            "cert_file" => self.cert_file.as_ref(),
+            "key_file" => self.key_file.as_ref(),
+            _ => None,
+        }
+    }
+
     /// How TLS is spoken: with the system's authorities or those of `ca_file`, and the client certificate if any.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ const SCHEMA: &str = "urn:vantage:event:1";
 /// Parameters of every sink that sends CloudEvents.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub(super) struct Origin {
-    /// Name of this site; it goes into `source`, before the camera.
+    /// Name of this site in `source`, for cameras that have no `site` of their own.
     site: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl Origin {
         CloudEvent {
             specversion: "1.0",
             id: message_id(stored),
-            source: match &self.site {
+            source: match event.site.as_ref().or(self.site.as_ref()) {
                 Some(site) => format!("/site/{site}/camera/{camera}"),
                 None => format!("/camera/{camera}"),
             },

@@ -8,10 +8,13 @@ mod access;
 pub mod dispatch;
 mod envelope;
 mod jsonl;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod mqtt;
 mod nats;
 mod params;
 mod postgres;
+mod sqlite;
 mod stdout;
 mod syslog;
 mod webhook;
@@ -103,8 +106,18 @@ pub struct SinkKind {
 }
 
 /// Every kind there is.
-pub static TABLE: &[SinkKind] =
-    &[jsonl::KIND, mqtt::KIND, nats::KIND, postgres::KIND, stdout::KIND, syslog::KIND, webhook::KIND];
+pub static TABLE: &[SinkKind] = &[
+    jsonl::KIND,
+    #[cfg(feature = "kafka")]
+    kafka::KIND,
+    mqtt::KIND,
+    nats::KIND,
+    postgres::KIND,
+    sqlite::KIND,
+    stdout::KIND,
+    syslog::KIND,
+    webhook::KIND,
+];
 
 /// The kind of that name.
 #[must_use]

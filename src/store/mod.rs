@@ -20,6 +20,7 @@ mod outbox;
 mod query;
 mod retention;
 mod schema;
+mod sinks;
 mod sweeper;
 mod writer;
 
@@ -35,6 +36,7 @@ pub use self::media::{Draft, Media};
 pub use self::options::{MediaRetention, OnDurable, Retention, ShedMedia, StoreOptions};
 pub use self::outbox::SinkOutbox;
 pub use self::query::{Query, Reader};
+pub use self::sinks::{DeadLetter, SinkRecord};
 pub use self::writer::{Ack, EventWriter};
 pub use crate::scene::{Outbox, Position, Rejected, StoredEvent};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::Pipeline;
-use crate::far_side::{FarSide, Hook, Mqtt, Nats, Postgres, Record};
+use crate::far_side::{FarSide, Hook, Mqtt, Nats, Postgres, Record, Sqlite};
 
 /// Each record at least once, first arrivals in the order of the camera's sequence, without a gap.
 fn check(received: &[Record], expected: &BTreeMap<&str, u64>) {
@@ -33,7 +33,7 @@ fn wait_for_all(far: &dyn FarSide, expected: &BTreeMap<&str, u64>) {
 }
 
 /// The demands, one after the other, on one running sink.
-fn conform(mut far: impl FarSide) {
+pub fn conform(mut far: impl FarSide) {
     let pipeline = Pipeline::start(far.kind(), &far.params());
     pipeline.submit("a", 0..150);
     pipeline.submit("b", 0..150);
@@ -74,6 +74,11 @@ fn mqtt_3() {
 #[test]
 fn mqtt_5() {
     conform(Mqtt::new("5"));
+}
+
+#[test]
+fn sqlite() {
+    conform(Sqlite::new());
 }
 
 #[test]

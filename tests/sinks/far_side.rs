@@ -118,7 +118,7 @@ impl FarSide for Postgres {
     fn params(&self) -> Value {
         json!({
             "host": "localhost", "port": self.0.port("PG_PORT"), "database": "postgres", "username": "vantage",
-            "password_file": self.0.password_file(), "ca_file": self.0.certificate("ca.pem"),
+            "password_file": self.0.password_file(), "ca_file": self.0.pem("ca.pem"),
         })
     }
     fn received(&self) -> Vec<Record> {
@@ -140,6 +140,49 @@ impl FarSide for Postgres {
     }
     fn start(&mut self) {
         self.0.start_again("postgresql");
+    }
+}
+
+/// A file, read by another connection while the sink writes it. It is taken away by a lock, as another program's long
+/// transaction would.
+pub struct Sqlite {
+    folder: tempfile::TempDir,
+    lock: Option<rusqlite::Connection>,
+}
+
+impl Sqlite {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), lock: None }
+    }
+
+    pub fn connection(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("out/events.db")).unwrap()
+    }
+}
+
+impl FarSide for Sqlite {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+    fn params(&self) -> Value {
+        json!({"path": self.folder.path().join("out/events.db")})
+    }
+    fn received(&self) -> Vec<Record> {
+        let connection = self.connection();
+        let sql = "SELECT id || '.' || revision, camera, sequence FROM events ORDER BY rowid";
+        let mut select = connection.prepare(sql).unwrap();
+        let rows = select.query_map([], |row| {
+            Ok(Record { id: row.get(0)?, camera: row.get(1)?, sequence: row.get(2)? })
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+    fn stop(&mut self) {
+        let connection = self.connection();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.lock = Some(connection);
+    }
+    fn start(&mut self) {
+        self.lock = None;
     }
 }
 

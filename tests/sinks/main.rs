@@ -1,11 +1,18 @@
 //! Every networked sink against the real far side: the same demands on each (`conformance`), and each one's own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod certificates;
+mod command;
 mod conformance;
 mod far_side;
+mod home_assistant;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod kills;
 mod mqtt;
 mod nats;
 mod postgres;
+mod sqlite;
 mod syslog;
 mod webhook;
 

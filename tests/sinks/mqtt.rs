@@ -12,7 +12,7 @@ use std::time::Duration;
 fn tls(services: &Services, version: &str) -> Value {
     json!({
         "host": "localhost", "port": services.port("MQTT_TLS_PORT"), "tls": true, "version": version,
-        "username": "vantage", "password_file": services.password_file(), "ca_file": services.certificate("ca.pem"),
+        "username": "vantage", "password_file": services.password_file(), "ca_file": services.pem("ca.pem"),
     })
 }
 
@@ -31,7 +31,7 @@ fn tls_and_logins_in_both_versions() {
         };
         for (params, hint) in [
             (with("username", "somebody"), ""),
-            (with("ca_file", &services.certificate("other-ca.pem")), "UnknownIssuer"),
+            (with("ca_file", &services.pem("other-ca.pem")), "UnknownIssuer"),
         ] {
             let pipeline = Pipeline::start("mqtt", &params);
             pipeline.submit("a", 0..1);
@@ -93,11 +93,12 @@ fn the_frigate_dialect_with_discovery() {
         })
         .collect();
     assert_eq!(types, ["new", "update", "end"]);
-    assert_eq!(of("frigate/gate-1/ghost"), ["ON", "OFF"]);
+    assert_eq!(of("frigate/gate-1/ghost/state"), ["ON", "ON", "OFF"]);
+    assert_eq!(of("frigate/gate-1/car"), ["1", "1", "0"]);
     assert_eq!(of("frigate/available"), ["online", "offline"]);
     let discovery: Value =
         serde_json::from_str(&of("homeassistant/binary_sensor/vantage_gate-1_ghost/config")[0]).unwrap();
-    assert_eq!(discovery["state_topic"], "frigate/gate-1/ghost");
+    assert_eq!(discovery["state_topic"], "frigate/gate-1/ghost/state");
     assert_eq!(discovery["availability_topic"], "frigate/available");
 }
 
@@ -114,6 +115,31 @@ fn the_onvif_dialect() {
         .map(|(_, body)| serde_json::from_str::<Value>(body).unwrap()["Data"]["State"].clone())
         .collect();
     assert_eq!(states, [json!(true), json!(true), json!(false)]);
+    let metadata = seen.iter().find(|(t, _)| t == "vantage/onvif-mj/VideoAnalytics/gate-1/vantage").unwrap();
+    let frame = serde_json::from_str::<Value>(&metadata.1).unwrap()["Frame"][0].clone();
+    let shape = &frame["Object"][0]["Appearance"]["Shape"];
+    // The box 0.1, 0.2, 0.3, 0.4 of the picture, y downwards.
+    for (side, place) in [("@left", -0.8), ("@top", 0.6), ("@right", -0.4), ("@bottom", 0.2)] {
+        let found = shape["BoundingBox"][side].as_f64().unwrap();
+        assert!((found - place).abs() < 1e-6, "{side}: {found}");
+    }
+    assert_eq!(frame["Object"][0]["Appearance"]["Class"]["Type"][0]["#text"], "Vehicle");
+}
+
+#[test]
+fn an_event_larger_than_the_limit_becomes_a_dead_letter() {
+    let far = Mqtt::new("5");
+    let mut params = far.params();
+    params["max_kib"] = 4.into();
+    let pipeline = Pipeline::start("mqtt", &params);
+    let mut large = event("a", 1);
+    large.explanation.summary = "long ".repeat(1000);
+    pipeline.store.writer().submit_acked(vec![event("a", 0), large, event("a", 2)]).unwrap().recv().unwrap();
+    pipeline.wait_for("three seen", |status| status.delivered + status.rejected == 3);
+    let letters = pipeline.store.reader().unwrap().dead_letters("test", 10).unwrap();
+    assert_eq!(letters.iter().map(|l| l.position.0).collect::<Vec<_>>(), [2]);
+    assert!(letters[0].reason.contains("the limit is 4096"), "{}", letters[0].reason);
+    assert_eq!(far.received().iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]

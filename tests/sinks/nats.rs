@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::far_side::{FarSide, Nats};
+use crate::store_support::event;
 use crate::{Pipeline, mistakes};
 
 fn tls(far: &Nats) -> Value {
     json!({
         "url": far.0.get("NATS_TLS_URL"), "username": "vantage", "password_file": far.0.password_file(),
-        "ca_file": far.0.certificate("ca.pem"), "cert_file": far.0.certificate("client.pem"),
-        "key_file": far.0.certificate("client.key"),
+        "ca_file": far.0.pem("ca.pem"), "cert_file": far.0.pem("client.pem"),
+        "key_file": far.0.pem("client.key"),
     })
 }
 
@@ -32,7 +33,7 @@ fn tls_with_login_and_client_certificate() {
     };
     for (params, hint) in [
         (with("username", "somebody"), "uthoriz"),
-        (with("ca_file", &far.0.certificate("other-ca.pem")), "UnknownIssuer"),
+        (with("ca_file", &far.0.pem("other-ca.pem")), "UnknownIssuer"),
         (without_certificate, ""),
     ] {
         let pipeline = Pipeline::start("nats", &params);
@@ -54,6 +55,20 @@ fn repeats_are_dropped_by_the_server() {
         pipeline.wait_for_delivered(20);
     }
     assert_eq!(far.received().len(), 20);
+}
+
+#[test]
+fn an_event_larger_than_the_server_takes_becomes_a_dead_letter() {
+    let far = Nats::new();
+    let pipeline = Pipeline::start("nats", &far.params());
+    let mut large = event("a", 1);
+    // The server's default max_payload is 1 MiB.
+    large.explanation.summary = "long ".repeat(300_000);
+    pipeline.store.writer().submit_acked(vec![event("a", 0), large, event("a", 2)]).unwrap().recv().unwrap();
+    pipeline.wait_for("three seen", |status| status.delivered + status.rejected == 3);
+    let letters = pipeline.store.reader().unwrap().dead_letters("test", 10).unwrap();
+    assert_eq!(letters.iter().map(|l| l.position.0).collect::<Vec<_>>(), [2]);
+    assert!(letters[0].reason.contains("max_payload"), "{}", letters[0].reason);
 }
 
 #[test]

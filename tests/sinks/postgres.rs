@@ -55,7 +55,7 @@ fn what_is_wrong_with_the_connection_is_said() {
     for (params, hint) in [
         (with("username", "somebody"), "password authentication failed"),
         (with("database", "elsewhere"), "does not exist"),
-        (with("ca_file", &far.0.certificate("other-ca.pem")), "UnknownIssuer"),
+        (with("ca_file", &far.0.pem("other-ca.pem")), "UnknownIssuer"),
     ] {
         let pipeline = Pipeline::start("postgres", &params);
         pipeline.submit("a", 0..1);

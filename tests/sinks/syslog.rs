@@ -54,7 +54,7 @@ fn tcp_and_a_collector_that_comes_back() {
 #[test]
 fn tls_with_certificates_on_both_sides() {
     let services = Services::start(&["mosquitto"]);
-    let pem = |name: &str| services.certificate(name);
+    let pem = |name: &str| services.pem(name);
     let chain = CertificateDer::pem_file_iter(pem("server.pem")).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(pem("server.key")).unwrap();
     let mut roots = rustls::RootCertStore::empty();

@@ -8,14 +8,20 @@ use std::process::Command;
 /// Some of the services; all are stopped, and their data removed, with it.
 pub struct Services {
     folder: tempfile::TempDir,
+    certificate: &'static str,
     variables: HashMap<String, String>,
 }
 
 impl Services {
     /// Starts the named services; a missing package is a failure, since `make test` installs all.
     pub fn start(names: &[&str]) -> Self {
+        Self::showing("server", names)
+    }
+
+    /// The same, with another certificate at the TLS ports: `expired` or `elsewhere`.
+    pub fn showing(certificate: &'static str, names: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut services = Self { folder, variables: HashMap::new() };
+        let mut services = Self { folder, certificate, variables: HashMap::new() };
         services.call("start", names);
         services
     }
@@ -43,6 +49,7 @@ impl Services {
             .arg(what)
             .arg("--dir")
             .arg(self.dir())
+            .args(["--certificate", self.certificate])
             .args(names)
             .stdout(out.try_clone().unwrap())
             .stderr(out)
@@ -65,7 +72,7 @@ impl Services {
     }
 
     /// A file among the certificates.
-    pub fn certificate(&self, name: &str) -> String {
+    pub fn pem(&self, name: &str) -> String {
         format!("{}/{name}", self.get("CERTS"))
     }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::frigate::Ongoing;
 use super::{Params, frigate, native, onvif};
 use crate::scene::StoredEvent;
 
@@ -24,16 +25,19 @@ pub(super) enum Dialect {
     Native,
     /// `PREFIX/events` with `type`, `before`, `after`, as Frigate says it.
     Frigate,
-    /// `PREFIX/onvif-ej/…`, as ONVIF Profile M says it.
+    /// `PREFIX/onvif-ej/…` and `PREFIX/onvif-mj/…`, as ONVIF Profile M says it.
     Onvif,
 }
 
 /// The messages of one record, in order.
-pub(super) fn messages(params: &Params, stored: &StoredEvent) -> Result<Vec<Message>, String> {
+///
+/// # Errors
+/// A record that is no JSON, which is a defect of ours.
+pub(super) fn messages(params: &Params, stored: &StoredEvent, ongoing: &mut Ongoing) -> Result<Vec<Message>, String> {
     match params.dialect {
         Dialect::Native => native::messages(params.prefix(), &params.origin, stored),
-        Dialect::Frigate => frigate::messages(params.prefix(), params.discovery, stored),
-        Dialect::Onvif => onvif::messages(params.prefix(), stored),
+        Dialect::Frigate => Ok(frigate::messages(params.prefix(), params.discovery, stored, ongoing)),
+        Dialect::Onvif => Ok(onvif::messages(params.prefix(), stored)),
     }
 }
 

@@ -1,16 +1,41 @@
 //! Frigate-shaped messages, so that automations written for Frigate's MQTT topics understand us: `PREFIX/events`
-//! with `type` new, update or end, and `before` and `after`; Home Assistant's MQTT discovery on request.
+//! with `type` new, update or end, and `before` and `after`; counts and states per camera; Home Assistant's MQTT
+//! discovery on request.
 //!
 //! Source: the documentation of Frigate 0.14, *MQTT*, and of Home Assistant, *MQTT discovery*. The shape is theirs, the
 //! contents are ours: `sub_label` names the rule, boxes are shares of the picture (`[x1, y1, x2, y2]`, 0 to 1) since an
 //! event does not carry the picture's size, times are seconds since 1970.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::{Value, json};
 
 use super::dialect::{Message, json as message};
+use crate::base::EventId;
 use crate::scene::{Event, Phase, StoredEvent};
 
-pub(super) fn messages(prefix: &str, discovery: bool, stored: &StoredEvent) -> Result<Vec<Message>, String> {
+/// What goes on, by the topic that tells it. Begins empty: what began before the program did is not counted.
+#[derive(Debug, Default)]
+pub(super) struct Ongoing(BTreeMap<String, HashSet<EventId>>);
+
+impl Ongoing {
+    /// Notes the record; how many happenings go on under `topic` now. A repeat changes nothing.
+    fn note(&mut self, topic: &str, event: &Event) -> usize {
+        let happenings = self.0.entry(topic.to_owned()).or_default();
+        match event.phase {
+            Phase::Start | Phase::Update => {
+                happenings.insert(event.id);
+            }
+            Phase::End => {
+                happenings.remove(&event.id);
+            }
+            Phase::Instant => {}
+        }
+        happenings.len()
+    }
+}
+
+pub(super) fn messages(prefix: &str, discovery: bool, stored: &StoredEvent, ongoing: &mut Ongoing) -> Vec<Message> {
     let event = &stored.event;
     let mut messages = Vec::new();
     if discovery && matches!(event.phase, Phase::Start | Phase::Instant) {
@@ -28,13 +53,19 @@ pub(super) fn messages(prefix: &str, discovery: bool, stored: &StoredEvent) -> R
         let body = json!({"type": kind, "before": after, "after": after});
         messages.push(message(format!("{prefix}/events"), &body, false));
     }
-    let state = format!("{prefix}/{}/{}", event.camera, event.rule);
-    match event.phase {
-        Phase::Start => messages.push(Message { topic: state, body: b"ON".to_vec(), retain: true }),
-        Phase::End => messages.push(Message { topic: state, body: b"OFF".to_vec(), retain: true }),
-        Phase::Instant | Phase::Update => {}
+    if event.phase != Phase::Instant {
+        let state = format!("{prefix}/{}/{}/state", event.camera, event.rule);
+        let body = if ongoing.note(&state, event) > 0 { "ON" } else { "OFF" };
+        messages.push(Message { topic: state, body: body.into(), retain: true });
+        let count = format!("{prefix}/{}/{}", event.camera, label(event));
+        let body = ongoing.note(&count, event).to_string();
+        messages.push(Message { topic: count, body: body.into(), retain: true });
     }
-    Ok(messages)
+    messages
+}
+
+fn label(event: &Event) -> &str {
+    event.class.as_deref().unwrap_or("scene")
 }
 
 fn object(event: &Event) -> Value {
@@ -47,14 +78,14 @@ fn object(event: &Event) -> Value {
         "frame_time": at,
         "start_time": matches!(event.phase, Phase::Start | Phase::Instant).then_some(at),
         "end_time": ended.then_some(at),
-        "label": event.class.as_deref().unwrap_or("scene"),
+        "label": label(event),
         "sub_label": event.rule,
         "box": bbox,
         "score": null,
         "false_positive": false,
         "active": !ended,
         "has_snapshot": event.still.is_some(),
-        "has_clip": false,
+        "has_clip": event.clip.is_some(),
         "severity": event.severity,
         "kind": event.kind,
         "description": event.explanation.summary,
@@ -69,7 +100,7 @@ fn discover(prefix: &str, event: &Event) -> Message {
         "name": rule,
         "unique_id": id,
         "object_id": id,
-        "state_topic": format!("{prefix}/{camera}/{rule}"),
+        "state_topic": format!("{prefix}/{camera}/{rule}/state"),
         "availability_topic": format!("{prefix}/available"),
         "payload_on": "ON",
         "payload_off": "OFF",

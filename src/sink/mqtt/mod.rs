@@ -10,6 +10,7 @@ mod native;
 mod onvif;
 mod session;
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -17,7 +18,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::dialect::Dialect;
-use self::session::{Connection, Version};
+use self::frigate::Ongoing;
+use self::session::{Connection, Unconfirmed, Version};
 use super::access::Access;
 use super::envelope::Origin;
 use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
@@ -45,9 +47,13 @@ pub(super) struct Params {
     /// Version of the protocol: `3.1.1` or `5`.
     #[serde(default)]
     version: Version,
-    /// Name of this client; two clients of one name push each other out.
-    #[serde(default = "default_client")]
-    client_id: String,
+    /// Name of this client; made up at every start when it is left out. Two clients of one name push each other out.
+    client_id: Option<String>,
+    /// The most KiB of one message, topic included; a larger event is refused. In version 5 the broker's own limit counts
+    /// as well.
+    #[serde(default = "default_max_kib")]
+    #[schemars(range(min = 1, max = 262_143))]
+    max_kib: u32,
     /// Which topics and bodies: `native`, `frigate` or `onvif`.
     #[serde(default)]
     dialect: Dialect,
@@ -62,11 +68,15 @@ pub(super) struct Params {
     origin: Origin,
 }
 
-fn default_client() -> String {
-    "vantage".to_owned()
+fn default_max_kib() -> u32 {
+    256
 }
 
 impl Params {
+    fn most_bytes(&self) -> usize {
+        self.max_kib as usize * 1024
+    }
+
     fn prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(match self.dialect {
             Dialect::Frigate => "frigate",
@@ -96,7 +106,7 @@ fn validate(given: &Map<String, Value>) -> Vec<ParamError> {
         let message = format!("`prefix` cannot be \"{}\"", params.prefix());
         mistakes.push(ParamError::new("prefix", message, "a topic without `+` and `#`, and no `/` at either end"));
     }
-    if params.client_id.is_empty() {
+    if params.client_id.as_deref() == Some("") {
         mistakes.push(ParamError::new("client_id", "`client_id` is empty", "name this client"));
     }
     if params.host.is_empty() || params.host.contains("://") {
@@ -115,11 +125,16 @@ fn connect(given: &Map<String, Value>, _base: &Path) -> Result<Box<dyn Sink>> {
     if params.tls {
         params.access.tls()?;
     }
-    Ok(Box::new(Mqtt { params, connection: None }))
+    // Every broker must take 23 letters and digits (OASIS MQTT 3.1.1 §3.1.3.1).
+    let random = RandomState::new().hash_one(std::process::id());
+    let client_id = params.client_id.clone().unwrap_or_else(|| format!("vantage{random:016x}"));
+    Ok(Box::new(Mqtt { params, client_id, ongoing: Ongoing::default(), connection: None }))
 }
 
 struct Mqtt {
     params: Params,
+    client_id: String,
+    ongoing: Ongoing,
     connection: Option<Connection>,
 }
 
@@ -131,11 +146,11 @@ impl Sink for Mqtt {
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
         Box::pin(async {
             let outcome = match tokio::time::timeout(TIMEOUT, self.publish(batch)).await {
-                Ok(Ok(())) => Outcome::Done,
+                Ok(Ok(outcome)) => outcome,
                 Ok(Err(failure)) => failure,
                 Err(_) => Outcome::retry(format!("{}: no answer within {TIMEOUT:?}", self.params.place())),
             };
-            if outcome != Outcome::Done {
+            if !matches!(outcome, Outcome::Done | Outcome::Reject { .. }) {
                 // What the client still holds would be sent beside the repeat: begin anew.
                 self.connection = None;
             }
@@ -145,20 +160,34 @@ impl Sink for Mqtt {
 }
 
 impl Mqtt {
-    async fn publish(&mut self, batch: &[StoredEvent]) -> std::result::Result<(), Outcome> {
+    /// Hands all to the client, in order, then waits for every confirmation.
+    async fn publish(&mut self, batch: &[StoredEvent]) -> std::result::Result<Outcome, Outcome> {
         if self.connection.is_none() {
-            self.connection = Some(Connection::open(&self.params).await?);
+            self.connection = Some(Connection::open(&self.params, &self.client_id).await?);
         }
         let Some(connection) = &mut self.connection else { return Err(Outcome::retry("not connected")) };
+        let mut reasons = Vec::new();
         let mut sent = Vec::with_capacity(batch.len());
         for stored in batch {
-            for message in dialect::messages(&self.params, stored).map_err(|reason| Outcome::Fatal { reason })? {
-                sent.push(connection.send(message).await.map_err(|why| connection.failure(&why))?);
+            let messages = dialect::messages(&self.params, stored, &mut self.ongoing).map_err(|reason| Outcome::Fatal { reason })?;
+            let longest = messages.iter().map(|message| message.topic.len() + message.body.len()).max().unwrap_or(0);
+            if longest > connection.most_bytes {
+                let reason = format!("{longest} bytes; the limit is {}", connection.most_bytes);
+                reasons.push((stored.position, reason));
+                continue;
+            }
+            for message in messages {
+                let confirmation = connection.send(message).await.map_err(|why| connection.failure(&why))?;
+                sent.push((stored.position, confirmation));
             }
         }
-        for confirmation in sent {
-            confirmation.confirmed().await.map_err(|why| connection.failure(&why))?;
+        for (position, confirmation) in sent {
+            match confirmation.confirmed().await {
+                Ok(()) => {}
+                Err(Unconfirmed::Refused(why)) => reasons.push((position, why)),
+                Err(Unconfirmed::Failed(why)) => return Err(connection.failure(&why)),
+            }
         }
-        Ok(())
+        Ok(if reasons.is_empty() { Outcome::Done } else { Outcome::Reject { reasons } })
     }
 }

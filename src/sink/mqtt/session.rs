@@ -22,6 +22,11 @@ const IN_FLIGHT: u16 = 64;
 /// Seconds between signs of life.
 const KEEP_ALIVE: u16 = 15;
 
+/// The broker sends us nothing but confirmations.
+const MOST_RECEIVED: usize = 10 * 1024;
+/// Bytes of a PUBLISH besides topic and body, at most.
+const OVERHEAD: usize = 64;
+
 /// Version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub(super) enum Version {
@@ -45,12 +50,26 @@ pub(super) enum Confirmation {
     V5(mqtt5::PublishNotice),
 }
 
+/// Why there was no confirmation.
+pub(super) enum Unconfirmed {
+    /// The broker will never take this message.
+    Refused(String),
+    /// The connection, or something that may pass.
+    Failed(String),
+}
+
 impl Confirmation {
-    /// Waits for the PUBACK; in version 5 its reason code counts.
-    pub(super) async fn confirmed(self) -> Result<(), String> {
+    /// Waits for the PUBACK; in version 5 its reason code counts (OASIS MQTT 5.0 §3.4.2.1).
+    pub(super) async fn confirmed(self) -> Result<(), Unconfirmed> {
+        use mqtt5::mqttbytes::v5::PubAckReason::{PayloadFormatInvalid, TopicNameInvalid};
         match self {
-            Self::V3(notice) => notice.wait_completion_async().await.map_err(|e| e.to_string()),
-            Self::V5(notice) => notice.wait_completion_async().await.map_err(|e| e.to_string()),
+            Self::V3(notice) => notice.wait_completion_async().await.map_err(|e| Unconfirmed::Failed(e.to_string())),
+            Self::V5(notice) => notice.wait_completion_async().await.map_err(|e| match e {
+                mqtt5::PublishNoticeError::V5PubAck(PayloadFormatInvalid | TopicNameInvalid) => {
+                    Unconfirmed::Refused(e.to_string())
+                }
+                _ => Unconfirmed::Failed(e.to_string()),
+            }),
         }
     }
 }
@@ -59,6 +78,8 @@ impl Confirmation {
 pub(super) struct Connection {
     client: Client,
     place: String,
+    /// The most bytes of a message, topic included: the pipeline's limit, or the broker's if that is less.
+    pub(super) most_bytes: usize,
     /// Why the event loop has ended, once it has.
     ended: Arc<Mutex<Option<String>>>,
     task: JoinHandle<()>,
@@ -72,7 +93,7 @@ impl Drop for Connection {
 
 impl Connection {
     /// Connects, and says `online`.
-    pub(super) async fn open(params: &Params) -> Result<Self, Outcome> {
+    pub(super) async fn open(params: &Params, client_id: &str) -> Result<Self, Outcome> {
         let login = params.access.login().map_err(|e| Outcome::later(e.to_string()))?;
         let tls = match params.tls {
             true => Some(params.access.tls().map_err(|e| Outcome::later(e.to_string()))?),
@@ -84,8 +105,9 @@ impl Connection {
         let address = (params.host.clone(), params.port());
         let (client, task) = match params.version {
             Version::V3 => {
-                let mut options = mqtt4::MqttOptions::new(params.client_id.clone(), address);
+                let mut options = mqtt4::MqttOptions::new(client_id, address);
                 options.set_keep_alive(KEEP_ALIVE).set_inflight(IN_FLIGHT).set_clean_session(true);
+                options.set_max_packet_size(MOST_RECEIVED, params.most_bytes() + OVERHEAD);
                 options.set_last_will(mqtt4::LastWill::new(&available, "offline", mqtt4::QoS::AtLeastOnce, true));
                 if let Some((user, password)) = &login {
                     options.set_credentials(user.clone(), password.expose().to_owned());
@@ -100,7 +122,7 @@ impl Connection {
                     let reason = loop {
                         match events.poll().await {
                             Ok(mqtt4::Event::Incoming(mqtt4::Packet::ConnAck(_))) => {
-                                accepted.take().map(|accepted| accepted.send(()));
+                                accepted.take().map(|accepted| accepted.send(usize::MAX));
                             }
                             Ok(_) => {}
                             Err(error) => break with_causes(&error),
@@ -111,7 +133,7 @@ impl Connection {
                 (Client::V3(client), task)
             }
             Version::V5 => {
-                let mut options = mqtt5::MqttOptions::new(params.client_id.clone(), address);
+                let mut options = mqtt5::MqttOptions::new(client_id, address);
                 options.set_keep_alive(KEEP_ALIVE).set_outgoing_inflight_upper_limit(IN_FLIGHT).set_clean_start(true);
                 options.set_last_will(mqtt5::mqttbytes::v5::LastWill::new(
                     available.clone(),
@@ -132,8 +154,10 @@ impl Connection {
                     let mut accepted = Some(accepted);
                     let reason = loop {
                         match events.poll().await {
-                            Ok(mqtt5::Event::Incoming(mqtt5::mqttbytes::v5::Packet::ConnAck(_))) => {
-                                accepted.take().map(|accepted| accepted.send(()));
+                            Ok(mqtt5::Event::Incoming(mqtt5::mqttbytes::v5::Packet::ConnAck(told))) => {
+                                let most = told.properties.and_then(|properties| properties.max_packet_size);
+                                let most = most.map_or(usize::MAX, |bytes| bytes as usize);
+                                accepted.take().map(|accepted| accepted.send(most));
                             }
                             Ok(_) => {}
                             Err(error) => break with_causes(&error),
@@ -144,12 +168,15 @@ impl Connection {
                 (Client::V5(client), task)
             }
         };
-        let connection = Self { client, place: params.place(), ended, task };
+        let mut connection = Self { client, place: params.place(), most_bytes: params.most_bytes(), ended, task };
         // The sender goes with the event loop when that ends first.
-        welcome.await.map_err(|_| connection.failure("the connection ended"))?;
+        let most = welcome.await.map_err(|_| connection.failure("the connection ended"))?;
+        connection.most_bytes = connection.most_bytes.min(most.saturating_sub(OVERHEAD));
         let online = Message { topic: available, body: b"online".to_vec(), retain: true };
         let told = connection.send(online).await.map_err(|why| connection.failure(&why))?;
-        told.confirmed().await.map_err(|why| connection.failure(&why))?;
+        told.confirmed().await.map_err(|why| match why {
+            Unconfirmed::Refused(why) | Unconfirmed::Failed(why) => connection.failure(&why),
+        })?;
         Ok(connection)
     }
 

@@ -111,7 +111,7 @@ fn connect(given: &Map<String, Value>, _base: &Path) -> Result<Box<dyn Sink>> {
         .map(|secret| Key::new(&secret))
         .transpose()
         .map_err(|why| Error::new(ErrorKind::Config, format!("sink {}: {why}", KIND.name)))?;
-    Ok(Box::new(Webhook { url, params, client, key, answered: Position(0), refused: Vec::new() }))
+    Ok(Box::new(Webhook { url, params, client, key, answered: None, refused: Vec::new() }))
 }
 
 struct Webhook {
@@ -120,7 +120,7 @@ struct Webhook {
     client: Client,
     key: Option<Key>,
     /// Up to here the batch under way has its answers: when it comes again, it begins after it.
-    answered: Position,
+    answered: Option<Position>,
     /// Those of them that were refused.
     refused: Vec<(Position, String)>,
 }
@@ -133,7 +133,7 @@ impl Sink for Webhook {
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
         Box::pin(async move {
             for stored in batch {
-                if stored.position <= self.answered {
+                if self.answered.is_some_and(|answered| stored.position <= answered) {
                     continue;
                 }
                 match self.post(stored).await {
@@ -141,9 +141,9 @@ impl Sink for Webhook {
                     Err(Outcome::Reject { reasons }) => self.refused.extend(reasons),
                     Err(failure) => return failure,
                 }
-                self.answered = stored.position;
+                self.answered = Some(stored.position);
             }
-            self.answered = Position(0);
+            self.answered = None;
             match std::mem::take(&mut self.refused) {
                 none if none.is_empty() => Outcome::Done,
                 reasons => Outcome::Reject { reasons },
