@@ -172,7 +172,7 @@ impl FarSide for Sqlite {
         let sql = "SELECT id || '.' || revision, camera, sequence FROM events ORDER BY rowid";
         let mut select = connection.prepare(sql).unwrap();
         let rows = select.query_map([], |row| {
-            Ok(Record { id: row.get(0)?, camera: row.get(1)?, sequence: row.get(2)? })
+            Ok(Record { id: row.get(0)?, camera: row.get(1)?, sequence: row.get::<_, u32>(2)?.into() })
         });
         rows.unwrap().map(Result::unwrap).collect()
     }
@@ -204,8 +204,9 @@ impl Mqtt {
 
 /// Starts mosquitto_sub; its messages come as `TOPIC BODY` lines.
 pub fn subscribe(port: &str, topic: &str) -> (Child, Arc<Mutex<Vec<u8>>>) {
-    let mut child = Command::new("mosquitto_sub")
-        .args(["-p", port, "-i", "test-subscriber", "-c", "-q", "1", "-t", topic, "-F", "%t %p", "-d"])
+    // Line by line, also into a pipe.
+    let mut child = Command::new("stdbuf")
+        .args(["-oL", "mosquitto_sub", "-p", port, "-i", "test-subscriber", "-c", "-q", "1", "-t", topic, "-F", "%t %p", "-d"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

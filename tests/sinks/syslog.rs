@@ -1,6 +1,6 @@
 //! Syslog: octet counting over TCP and TLS, datagrams, the parts of a message, a collector that goes away.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
