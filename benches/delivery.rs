@@ -75,11 +75,13 @@ impl Seen {
     }
 
     fn print(&self) {
-        let rows = [("on disk", &self.durable), ("PostgreSQL commit", &self.postgres), ("MQTT subscriber", &self.subscriber)];
+        let rows =
+            [("on disk", &self.durable), ("PostgreSQL commit", &self.postgres), ("MQTT subscriber", &self.subscriber)];
         for (name, latencies) in rows {
             let mut sorted = latencies.clone();
             sorted.sort_by(f64::total_cmp);
-            let at = |share: f64| sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN);
+            let at =
+                |share: f64| sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN);
             println!("{name:28} {:8.1} {:7.1} {:7.1}   ({} events)", at(0.5), at(0.95), at(0.99), sorted.len());
         }
     }
@@ -113,19 +115,22 @@ impl Bench {
                 stop: stop.clone(),
                 drain: Duration::ZERO,
             };
-            let sink = (vantage::sink::find(kind).unwrap().connect)(params.as_object().unwrap(), folder.path()).unwrap();
+            let sink =
+                (vantage::sink::find(kind).unwrap().connect)(params.as_object().unwrap(), folder.path()).unwrap();
             dispatch::start(store.outbox(kind).unwrap(), sink, setting).unwrap()
         };
-        let postgres = sink("postgres", json!({
-            "host": "localhost", "port": services.port("PG_PORT"), "database": "postgres", "username": "vantage",
-            "password_file": services.password_file(), "ca_file": services.pem("ca.pem"),
-        }));
+        let postgres = sink(
+            "postgres",
+            json!({
+                "host": "localhost", "port": services.port("PG_PORT"), "database": "postgres", "username": "vantage",
+                "password_file": services.password_file(), "ca_file": services.pem("ca.pem"),
+            }),
+        );
         let port = services.port("MQTT_PORT");
         let mqtt = sink("mqtt", json!({"host": "127.0.0.1", "port": port}));
         let arrivals = Arc::new(Mutex::new(HashMap::new()));
         runtime.spawn(subscribe(port, Arc::clone(&arrivals)));
-        let mut bench =
-            Self { services, store, postgres, mqtt, stop, arrivals, next: 0, runtime, _folder: folder };
+        let mut bench = Self { services, store, postgres, mqtt, stop, arrivals, next: 0, runtime, _folder: folder };
         // Connections, tables and caches before anything is measured.
         bench.load(20.0, Duration::from_secs(2));
         bench

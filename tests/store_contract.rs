@@ -397,7 +397,8 @@ fn a_clock_that_is_set_by_a_day_changes_no_order_and_loses_nothing_within_its_ke
     let folder = tempfile::tempdir().unwrap();
     let events = Retention { max_age: Some(Duration::from_secs(2 * 86_400)), max_bytes: None };
     let sweep_every = Duration::from_millis(10);
-    let store = Store::open(folder.path(), StoreOptions { events, sweep_every, clock: clock.clone(), ..options() }).unwrap();
+    let store =
+        Store::open(folder.path(), StoreOptions { events, sweep_every, clock: clock.clone(), ..options() }).unwrap();
     let sink = store.outbox("slow").unwrap();
     for (n, now) in [noon, noon + DAY_NS, noon - DAY_NS, noon].into_iter().enumerate() {
         set(now);

@@ -157,17 +157,24 @@ impl Params {
             .set("message.timeout.ms", "0")
             .set("linger.ms", "5");
         let login = self.access.login().map_err(unusable)?;
-        config.set("security.protocol", match (self.tls, login.is_some()) {
-            (false, false) => "plaintext",
-            (false, true) => "sasl_plaintext",
-            (true, false) => "ssl",
-            (true, true) => "sasl_ssl",
-        });
+        config.set(
+            "security.protocol",
+            match (self.tls, login.is_some()) {
+                (false, false) => "plaintext",
+                (false, true) => "sasl_plaintext",
+                (true, false) => "ssl",
+                (true, true) => "sasl_ssl",
+            },
+        );
         if let Some((user, password)) = login {
             config.set("sasl.mechanism", self.mechanism.as_str());
             config.set("sasl.username", user).set("sasl.password", password.expose());
         }
-        let files = [("ssl.ca.location", "ca_file"), ("ssl.certificate.location", "cert_file"), ("ssl.key.location", "key_file")];
+        let files = [
+            ("ssl.ca.location", "ca_file"),
+            ("ssl.certificate.location", "cert_file"),
+            ("ssl.key.location", "key_file"),
+        ];
         for (option, param) in files {
             if let Some(path) = self.access.file(param) {
                 config.set(option, path.to_string_lossy());
@@ -193,7 +200,8 @@ impl Kafka {
             let headers = OwnedHeaders::new()
                 .insert(Header { key: "content-type", value: Some(MEDIA_TYPE) })
                 .insert(Header { key: "id", value: Some(&id) });
-            let record = FutureRecord::to(&params.topic).key(stored.event.camera.as_str()).payload(&body).headers(headers);
+            let record =
+                FutureRecord::to(&params.topic).key(stored.event.camera.as_str()).payload(&body).headers(headers);
             match producer.send_result(record) {
                 Ok(delivery) => sent.push((stored.position, delivery)),
                 Err((error, _)) if refuses_data(&error) => reasons.push((stored.position, error.to_string())),
@@ -235,6 +243,10 @@ impl Params {
 fn refuses_data(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize | RDKafkaErrorCode::InvalidRecord)
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+        )
     )
 }

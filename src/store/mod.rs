@@ -7,7 +7,7 @@
 //! - Each sink has its own cursor, which moves only when the sink has confirmed.
 //! - A full or failing disk delays events; it neither loses nor reorders them while the process lives.
 //!
-//! SQL and SQLite types stay in this module.
+//! The store's SQL and its SQLite types stay in this module.
 
 mod fault;
 mod folder;

@@ -79,9 +79,8 @@ impl Reader {
                  WHERE sink = ?1 AND position > ?2 ORDER BY position LIMIT ?3",
             )
             .map_err(|e| self.failed(e))?;
-        let mut rows = select
-            .query(params![sink, to_signed(after.0), to_signed(limit as u64)])
-            .map_err(|e| self.failed(e))?;
+        let mut rows =
+            select.query(params![sink, to_signed(after.0), to_signed(limit as u64)]).map_err(|e| self.failed(e))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
             let reason = row.get(2).map_err(|e| self.failed(e))?;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use vantage::scene::{Position, Rejected};
 use vantage::scene::Outbox;
+use vantage::scene::{Position, Rejected};
 use vantage::store::{Store, StoreOptions};
 
 use crate::far_side::{FarSide, Hook};
@@ -44,10 +44,8 @@ fn status_dead_letters_and_replay() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::willing());
     let file = pipeline(folder.path(), &hook);
     let output = vantage(&["sinks", "status", &file, "--json"]);
-    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<Value> =
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let figures: Vec<[&Value; 4]> =
         lines.iter().map(|l| [&l["sink"], &l["cursor"], &l["waiting"], &l["dead_letters"]]).collect();
     assert_eq!(figures[0], [&json!("log"), &json!(0), &json!(40), &json!(0)], "{}", said(&output));

@@ -206,7 +206,22 @@ impl Mqtt {
 pub fn subscribe(port: &str, topic: &str) -> (Child, Arc<Mutex<Vec<u8>>>) {
     // Line by line, also into a pipe.
     let mut child = Command::new("stdbuf")
-        .args(["-oL", "mosquitto_sub", "-p", port, "-i", "test-subscriber", "-c", "-q", "1", "-t", topic, "-F", "%t %p", "-d"])
+        .args([
+            "-oL",
+            "mosquitto_sub",
+            "-p",
+            port,
+            "-i",
+            "test-subscriber",
+            "-c",
+            "-q",
+            "1",
+            "-t",
+            topic,
+            "-F",
+            "%t %p",
+            "-d",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -39,17 +39,16 @@ impl HomeAssistant {
         if topic.starts_with("homeassistant/binary_sensor/") {
             let config: Value = serde_json::from_str(body).unwrap();
             let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let entity = Entity {
-                name: text(&config["name"]),
-                device: text(&config["device"]["name"]),
-                ..Entity::default()
-            };
+            let entity =
+                Entity { name: text(&config["name"]), device: text(&config["device"]["name"]), ..Entity::default() };
             self.entities.insert(text(&config["unique_id"]), (config, entity));
         } else if topic == "frigate/events" {
             let body: Value = serde_json::from_str(body).unwrap();
             let (kind, after) = (body["type"].as_str().unwrap(), &body["after"]);
             // What blueprints for Frigate read.
-            for field in ["id", "camera", "label", "start_time", "end_time", "has_snapshot", "has_clip", "false_positive"] {
+            for field in
+                ["id", "camera", "label", "start_time", "end_time", "has_snapshot", "has_clip", "false_positive"]
+            {
                 assert!(after.get(field).is_some(), "{field}: {after}");
             }
             let id = after["id"].as_str().unwrap().to_owned();

@@ -33,7 +33,8 @@ fn random(below: u64) -> u64 {
 
 /// The store in `folder` with the sinks of `sinks.json` at work on it.
 fn start(folder: &Path, runtime: &tokio::runtime::Runtime, stop: &Stop) -> (Store, Vec<Dispatcher>) {
-    let store = Store::open(&folder.join("store"), StoreOptions { reserve_bytes: 0, ..StoreOptions::default() }).unwrap();
+    let store =
+        Store::open(&folder.join("store"), StoreOptions { reserve_bytes: 0, ..StoreOptions::default() }).unwrap();
     let sinks: Value = serde_json::from_slice(&std::fs::read(folder.join("sinks.json")).unwrap()).unwrap();
     let dispatchers = sinks.as_object().unwrap().iter().map(|(kind, params)| {
         let sink = (vantage::sink::find(kind).unwrap().connect)(params.as_object().unwrap(), folder).unwrap();
@@ -84,7 +85,12 @@ fn load(folder: &Path) {
 }
 
 /// What one far side owes. Returns how many repeats it saw.
-fn check(name: &str, received: &[Record], announced: &HashSet<String>, stored: &HashMap<String, (String, u64)>) -> usize {
+fn check(
+    name: &str,
+    received: &[Record],
+    announced: &HashSet<String>,
+    stored: &HashMap<String, (String, u64)>,
+) -> usize {
     let mut seen = HashSet::new();
     let mut next: BTreeMap<&str, u64> = BTreeMap::new();
     for record in received {
@@ -172,7 +178,11 @@ fn nothing_is_lost_to_kill_9_while_the_far_sides_come_and_go() {
         .collect();
     let missing = announced.iter().filter(|id| !stored.contains_key(*id)).count();
     assert_eq!(missing, 0, "announced and not stored");
-    eprintln!("{kills} kills, {outages} outages: {} events stored, {} announced, 0 lost", stored.len(), announced.len());
+    eprintln!(
+        "{kills} kills, {outages} outages: {} events stored, {} announced, 0 lost",
+        stored.len(),
+        announced.len()
+    );
     for far in &far_sides {
         // The broker has them; its subscriber may need a moment.
         wait_until("arrival", Duration::from_secs(60), || {

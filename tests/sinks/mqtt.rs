@@ -29,10 +29,9 @@ fn tls_and_logins_in_both_versions() {
             params[name] = value.into();
             params
         };
-        for (params, hint) in [
-            (with("username", "somebody"), ""),
-            (with("ca_file", &services.pem("other-ca.pem")), "UnknownIssuer"),
-        ] {
+        for (params, hint) in
+            [(with("username", "somebody"), ""), (with("ca_file", &services.pem("other-ca.pem")), "UnknownIssuer")]
+        {
             let pipeline = Pipeline::start("mqtt", &params);
             pipeline.submit("a", 0..1);
             let reason = pipeline.wait_for_retry();

@@ -32,7 +32,10 @@ fn columns_and_json_agree_and_repeats_change_nothing() {
         .unwrap();
     assert_eq!((camera.as_str(), kind.as_str(), time.as_str()), ("a", "line_crossing", "2023-11-14T22:13:22Z"));
     let stored: StoredEvent = serde_json::from_str(&body).unwrap();
-    assert_eq!((stored.event.explanation.summary.clone(), stored.event), (summary, Event { sequence: 3, ..event("a", 2) }));
+    assert_eq!(
+        (stored.event.explanation.summary.clone(), stored.event),
+        (summary, Event { sequence: 3, ..event("a", 2) })
+    );
 }
 
 /// The store's own file most of all.

@@ -112,8 +112,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn find<'a>(plan: &'a Plan, id: &str) -> Result<&'a SinkPlan> {
     plan.sinks.iter().find(|sink| sink.id == id).ok_or_else(|| {
         let known: Vec<&str> = plan.sinks.iter().map(|sink| sink.id.as_str()).collect();
-        Error::new(ErrorKind::Usage, format!("the pipeline has no sink \"{id}\""))
-            .help(if known.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", known.join(", ")) })
+        Error::new(ErrorKind::Usage, format!("the pipeline has no sink \"{id}\"")).help(if known.is_empty() {
+            "it has none at all".to_owned()
+        } else {
+            format!("it has {}", known.join(", "))
+        })
     })
 }
 

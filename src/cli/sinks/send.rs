@@ -49,9 +49,10 @@ pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan) -> Result<ExitCode> {
             Ok(mut connected) => match runtime.block_on(connected.deliver(&event)) {
                 Outcome::Done => Ok(()),
                 Outcome::Retry { reason, .. } | Outcome::Fatal { reason } => Err(reason),
-                Outcome::Reject { reasons } => {
-                    Err(reasons.into_iter().next().map_or_else(|| "refused".to_owned(), |(_, why)| format!("refused: {why}")))
-                }
+                Outcome::Reject { reasons } => Err(reasons
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| "refused".to_owned(), |(_, why)| format!("refused: {why}"))),
             },
             Err(error) => Err(error.to_string()),
         };
@@ -115,9 +116,10 @@ pub(super) fn replay(sink: &SinkPlan, plan: &Plan, which: &Replay) -> Result<Exi
         batch.retain(|stored| stored.position <= newest);
         let Some(last) = batch.last() else { break };
         after = last.position;
-        let reasons = deliver(&runtime, connected.as_mut(), &batch)
-            .map_err(|reason| Error::new(ErrorKind::Io, format!("sink {}: {reason}", sink.id))
-                .help(format!("{confirmed} events are confirmed; go on with --after {}", batch[0].position.0 - 1)))?;
+        let reasons = deliver(&runtime, connected.as_mut(), &batch).map_err(|reason| {
+            Error::new(ErrorKind::Io, format!("sink {}: {reason}", sink.id))
+                .help(format!("{confirmed} events are confirmed; go on with --after {}", batch[0].position.0 - 1))
+        })?;
         for (position, reason) in &reasons {
             say(format!("refused: position {position}: {reason}"))?;
         }

@@ -169,7 +169,8 @@ impl Mqtt {
         let mut reasons = Vec::new();
         let mut sent = Vec::with_capacity(batch.len());
         for stored in batch {
-            let messages = dialect::messages(&self.params, stored, &mut self.ongoing).map_err(|reason| Outcome::Fatal { reason })?;
+            let messages = dialect::messages(&self.params, stored, &mut self.ongoing)
+                .map_err(|reason| Outcome::Fatal { reason })?;
             let longest = messages.iter().map(|message| message.topic.len() + message.body.len()).max().unwrap_or(0);
             if longest > connection.most_bytes {
                 let reason = format!("{longest} bytes; the limit is {}", connection.most_bytes);
