@@ -18,6 +18,7 @@ demo: setup ## serve a clip as a camera and analyse it [CLIP=… MODEL=… URL=�
 test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
 	cargo test --locked --no-fail-fast
+	cargo test --locked --features kafka --test sinks kafka::
 
 bench: ## microbenchmarks; `vantage bench CLIP` measures the whole
 	cargo bench --locked

@@ -3,9 +3,12 @@
 //! `cargo bench --bench store`. Everything is on the disk of the target folder, with fsync. "Plain"
 //! is SQLite in WAL mode with synchronous=FULL, one table of (position, body), the same bodies, one
 //! thread, and as many events per transaction as the store had on average: what the indices, the
-//! numbering, the duplicates' check and the hand-over between threads cost.
+//! numbering, the duplicates' check and the hand-over between threads cost. "PostgreSQL" is the same table, bodies and
+//! batches in a server on the same disk with `synchronous_commit=on`, one multi-row INSERT a transaction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+#[path = "../tests/support/services.rs"]
+mod services;
 #[path = "../tests/store_support/mod.rs"]
 mod store_support;
 
@@ -74,23 +77,27 @@ fn main() {
             submissions: 500,
         },
     ];
+    let services = services::Services::start(&["postgresql"]);
     println!(
-        "{:38} {:>10} {:>9} {:>9} {:>9} {:>12} {:>6}",
-        "load", "events/s", "ack p50", "ack p99", "ev/commit", "plain ev/s", "ratio"
+        "{:38} {:>10} {:>9} {:>9} {:>9} {:>12} {:>6} {:>13} {:>6}",
+        "load", "events/s", "ack p50", "ack p99", "ev/commit", "plain ev/s", "ratio", "PostgreSQL/s", "ratio"
     );
     for load in &loads {
         let ours = group_commit(load);
         let total = load.producers * load.events_per_submission * load.submissions;
-        let plain = plain_sqlite(total, ours.events_per_commit.round().max(1.0) as u64);
+        let batch = ours.events_per_commit.round().max(1.0) as u64;
+        let (plain, postgres) = (plain_sqlite(total, batch), postgresql(&services, total, batch));
         println!(
-            "{:38} {:>10.0} {:>9.2?} {:>9.2?} {:>9.1} {:>12.0} {:>6.2}",
+            "{:38} {:>10.0} {:>9.2?} {:>9.2?} {:>9.1} {:>12.0} {:>6.2} {:>13.0} {:>6.2}",
             load.name,
             ours.per_second,
             ours.p50,
             ours.p99,
             ours.events_per_commit,
             plain,
-            ours.per_second / plain
+            ours.per_second / plain,
+            postgres,
+            ours.per_second / postgres
         );
     }
 }
@@ -163,6 +170,27 @@ fn plain_sqlite(events: u64, per_commit: u64) -> f64 {
         tx.commit().unwrap();
     }
     events as f64 / start.elapsed().as_secs_f64()
+}
+
+fn postgresql(services: &services::Services, events: u64, per_commit: u64) -> f64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(services.port("PG_PORT")).dbname("postgres").user("vantage").password("secret");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let table = "SET synchronous_commit = on; DROP TABLE IF EXISTS plain;
+                     CREATE TABLE plain (position bigserial PRIMARY KEY, body text NOT NULL)";
+        client.batch_execute(table).await.unwrap();
+        let insert = client.prepare("INSERT INTO plain (body) SELECT * FROM unnest($1::text[])").await.unwrap();
+        let prepared: Vec<Event> = (0..events).map(|n| event("camera-0", n)).collect();
+        let start = Instant::now();
+        for batch in prepared.chunks(per_commit as usize) {
+            let bodies: Vec<String> = batch.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+            client.execute(&insert, &[&bodies]).await.unwrap();
+        }
+        events as f64 / start.elapsed().as_secs_f64()
+    })
 }
 
 fn open_plain(folder: &Path) -> rusqlite::Connection {

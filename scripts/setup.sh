@@ -25,6 +25,7 @@ TEST_PACKAGES=(
   ffmpeg vlc-bin vlc-plugin-base # other programs as clients of the fake camera, and makers of test clips
   rtsp-server-perl               # an RTSP server that is not ours
   procps iproute2 mount          # what the crash and disk tests use
+  nats-server mosquitto mosquitto-clients postgresql openssl # the far sides of sinks (scripts/services.sh)
   shellcheck
 )
 

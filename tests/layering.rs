@@ -12,12 +12,13 @@ use std::process::Command;
 /// The longest source file, lines.
 const LONGEST: usize = 600;
 /// Crates that stay in some modules: name (or its beginning, with `*`), modules.
-const CONFINED: [(&str, &[&str]); 6] = [
+const CONFINED: [(&str, &[&str]); 7] = [
     ("gstreamer*", &["media", "source", "frame", "serve"]),
     ("gio", &["source"]),
     ("libc", &["base"]),
     ("ort", &["infer"]),
-    ("rusqlite", &["store"]),
+    ("rusqlite", &["sink", "store"]),
+    ("tokio_postgres", &["sink"]),
     ("ureq", &["pull"]),
 ];
 /// Where kinds live, and the type of a row of their table.

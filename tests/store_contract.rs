@@ -375,3 +375,45 @@ fn the_schema_describes_every_field() {
         assert!(schema["properties"].get(name).is_some(), "{name} is missing in {schema}");
     }
 }
+
+/// Wall time that a test sets; intervals run on.
+struct Stepping(std::sync::atomic::AtomicI64);
+
+impl vantage::base::Clock for Stepping {
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+    fn utc(&self) -> Timestamp {
+        Timestamp(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_by_a_day_changes_no_order_and_loses_nothing_within_its_keep() {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    let noon = 1_700_000_000_000_000_000;
+    let clock = std::sync::Arc::new(Stepping(noon.into()));
+    let set = |ns: i64| clock.0.store(ns, std::sync::atomic::Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    let events = Retention { max_age: Some(Duration::from_secs(2 * 86_400)), max_bytes: None };
+    let sweep_every = Duration::from_millis(10);
+    let store =
+        Store::open(folder.path(), StoreOptions { events, sweep_every, clock: clock.clone(), ..options() }).unwrap();
+    let sink = store.outbox("slow").unwrap();
+    for (n, now) in [noon, noon + DAY_NS, noon - DAY_NS, noon].into_iter().enumerate() {
+        set(now);
+        let ack = stored(&store, vec![event("a", n as u64)]);
+        assert_eq!((ack.inserted, ack.position), (1, Position(n as u64 + 1)));
+        // Time for several sweeps.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let found = store.reader().unwrap().events(&all()).unwrap();
+    let numbers: Vec<_> = found.iter().map(|e| (e.position.0, e.event.sequence)).collect();
+    assert_eq!(numbers, [(1, 1), (2, 2), (3, 3), (4, 4)], "order is that of submission, whatever the clock says");
+    // A clock far ahead ends their keep: they go, and that is counted.
+    set(noon + 10 * DAY_NS);
+    stored(&store, vec![event("a", 4)]);
+    wait_until("their age is over", Duration::from_secs(5), || store.stats().events_swept == 4);
+    assert_eq!(store.stats().events_swept_unconfirmed, 4);
+    drop(sink);
+}

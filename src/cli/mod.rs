@@ -22,6 +22,7 @@ mod run;
 mod scene;
 mod schema;
 mod signals;
+mod sinks;
 mod terminal;
 mod why;
 mod why_not;
@@ -68,6 +69,8 @@ enum Command {
     Camera(camera::Arguments),
     /// Lists events of a store.
     Events(events::Arguments),
+    /// Tells what each sink has and still waits for; tests sinks, and sends events again.
+    Sinks(sinks::Arguments),
     /// Lists incidents: events of one happening, from one or several cameras, as one.
     Incidents(incidents::Arguments),
     /// Draws scenes: learns lanes from traffic.
@@ -123,6 +126,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Models(arguments) => models::run(arguments),
         Command::Camera(arguments) => camera::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Sinks(arguments) => sinks::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
         Command::Scene(arguments) => scene::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),

@@ -88,7 +88,8 @@ table! {
 }
 
 table! {
-    /// How much history is kept: whichever limit is reached first. An event that a sink still waits for stays.
+    /// How much history is kept: whichever limit is reached first. What a sink still waited for is logged and
+    /// counted when it goes.
     Keep ("`keep`") {
         /// Days, 1 to 3650.
         optional days: u64 = default::KEEP_DAYS,

@@ -45,8 +45,7 @@ fn sink_kind(kind: &'static sink::SinkKind) -> KindInfo {
             let errors = (kind.validate)(params);
             errors.into_iter().map(|e| problem(params, e.param, e.message, Some(e.help))).collect()
         })),
-        // By convention: a sink's `path` counts from the pipeline file's folder.
-        path_params: &["path"],
+        path_params: kind.paths,
         schema: Some(Box::leak(Box::new(|_: &mut _| schema_of((kind.schema)())))),
     }
 }

@@ -27,6 +27,7 @@ pub(super) const KIND: SinkKind = SinkKind {
     validate,
     connect,
     schema: params::schema::<Params>,
+    paths: &["path"],
 };
 
 #[derive(Debug, Deserialize, JsonSchema)]

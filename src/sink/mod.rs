@@ -4,10 +4,20 @@
 //! with a [`Sink`] and one row in [`TABLE`]; reading, retry, back-off, cursor, dead letters and figures
 //! are [`dispatch`]'s business.
 
+mod access;
 pub mod dispatch;
+mod envelope;
 mod jsonl;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod mqtt;
+mod nats;
 mod params;
+mod postgres;
+mod sqlite;
 mod stdout;
+mod syslog;
+mod webhook;
 
 use std::future::Future;
 use std::path::Path;
@@ -44,6 +54,22 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Not now; back-off decides when.
+    fn retry(reason: impl Into<String>) -> Self {
+        Self::Retry { after: None, reason: reason.into() }
+    }
+    /// Not before somebody changes something over there, or a file here: tried again, but seldom.
+    fn later(reason: impl Into<String>) -> Self {
+        Self::Retry { after: Some(LATER), reason: reason.into() }
+    }
+}
+
+/// How long a far side may take for one batch.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause after refused credentials and the like.
+const LATER: Duration = Duration::from_secs(60);
+
 /// A delivery in progress.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
@@ -75,10 +101,23 @@ pub struct SinkKind {
     pub connect: Connect,
     /// JSON Schema of the parameters.
     pub schema: fn() -> Value,
+    /// Parameters that hold a path, counted from the pipeline file's folder.
+    pub paths: &'static [&'static str],
 }
 
 /// Every kind there is.
-pub static TABLE: &[SinkKind] = &[jsonl::KIND, stdout::KIND];
+pub static TABLE: &[SinkKind] = &[
+    jsonl::KIND,
+    #[cfg(feature = "kafka")]
+    kafka::KIND,
+    mqtt::KIND,
+    nats::KIND,
+    postgres::KIND,
+    sqlite::KIND,
+    stdout::KIND,
+    syslog::KIND,
+    webhook::KIND,
+];
 
 /// The kind of that name.
 #[must_use]

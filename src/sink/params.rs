@@ -79,7 +79,11 @@ fn type_mistake(name: &str, value: &Value, property: &Value) -> Option<ParamErro
     if !fits {
         return Some(ParamError::new(name, format!("`{name}` is {value}"), format!("write a value of type {wanted}")));
     }
-    let least = minimum?;
-    (value.as_f64()? < least)
-        .then(|| ParamError::new(name, format!("`{name}` is {value}"), format!("the least is {least}")))
+    let number = value.as_f64()?;
+    let wrong = |help: String| Some(ParamError::new(name, format!("`{name}` is {value}"), help));
+    match (minimum, property.get("maximum").and_then(Value::as_f64)) {
+        (Some(least), _) if number < least => wrong(format!("the least is {least}")),
+        (_, Some(most)) if number > most => wrong(format!("the most is {most}")),
+        _ => None,
+    }
 }

@@ -19,6 +19,7 @@ pub(super) const KIND: SinkKind = SinkKind {
     validate,
     connect,
     schema: params::schema::<Params>,
+    paths: &[],
 };
 
 #[derive(Deserialize, JsonSchema)]

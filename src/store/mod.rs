@@ -7,7 +7,7 @@
 //! - Each sink has its own cursor, which moves only when the sink has confirmed.
 //! - A full or failing disk delays events; it neither loses nor reorders them while the process lives.
 //!
-//! SQL and SQLite types stay in this module.
+//! The store's SQL and its SQLite types stay in this module.
 
 mod fault;
 mod folder;
@@ -20,6 +20,7 @@ mod outbox;
 mod query;
 mod retention;
 mod schema;
+mod sinks;
 mod sweeper;
 mod writer;
 
@@ -35,6 +36,7 @@ pub use self::media::{Draft, Media};
 pub use self::options::{MediaRetention, OnDurable, Retention, ShedMedia, StoreOptions};
 pub use self::outbox::SinkOutbox;
 pub use self::query::{Query, Reader};
+pub use self::sinks::{DeadLetter, SinkRecord};
 pub use self::writer::{Ack, EventWriter};
 pub use crate::scene::{Outbox, Position, Rejected, StoredEvent};
 

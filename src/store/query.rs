@@ -109,7 +109,7 @@ impl Reader {
     }
 
     /// A row of position and body.
-    fn stored(&self, row: &rusqlite::Row<'_>) -> Result<StoredEvent> {
+    pub(super) fn stored(&self, row: &rusqlite::Row<'_>) -> Result<StoredEvent> {
         let position = Position(to_unsigned(row.get(0).map_err(|e| self.failed(e))?));
         let body = row.get_ref(1).and_then(|b| Ok(b.as_bytes()?)).map_err(|e| self.failed(e))?;
         let event: Event = serde_json::from_slice(body).map_err(|e| {

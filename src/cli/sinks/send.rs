@@ -1,0 +1,163 @@
+//! `vantage sinks test` and `replay`: events to a sink by a connection of the command's own.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::Replay;
+use crate::base::time::SystemClock;
+use crate::base::{
+    CameraId, CaptureTime, Clock, Error, ErrorKind, EventId, FrameSeq, MediaTime, Result, RunId, TimeSource,
+};
+use crate::cli::terminal::say;
+use crate::config::{Plan, SinkPlan};
+use crate::scene::event::Explanation;
+use crate::scene::{Event, Phase, Position, Severity, StoredEvent};
+use crate::sink::dispatch::BATCH;
+use crate::sink::{Outcome, Sink};
+use crate::store::{Query, Reader, Store};
+
+/// Attempts of one batch, and the pause between them unless the far side asks for another.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("tasks")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(ErrorKind::Io, "cannot start the task runtime").source(e))
+}
+
+fn connect(sink: &SinkPlan, plan: &Plan) -> Result<Box<dyn Sink>> {
+    let unknown = || Error::new(ErrorKind::Config, format!("sink {}: unknown type {}", sink.id, sink.kind));
+    let kind = crate::sink::find(&sink.kind).ok_or_else(unknown)?;
+    (kind.connect)(&sink.params, &plan.folder).map_err(|error| error.context(format!("sink {}", sink.id)))
+}
+
+/// One event to each sink; fails when one does not confirm it.
+pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan) -> Result<ExitCode> {
+    let runtime = runtime()?;
+    let mut failed = Vec::new();
+    for sink in sinks {
+        let event = [test_event(&sink.id)];
+        let told = match connect(sink, plan) {
+            Ok(mut connected) => match runtime.block_on(connected.deliver(&event)) {
+                Outcome::Done => Ok(()),
+                Outcome::Retry { reason, .. } | Outcome::Fatal { reason } => Err(reason),
+                Outcome::Reject { reasons } => Err(reasons
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| "refused".to_owned(), |(_, why)| format!("refused: {why}"))),
+            },
+            Err(error) => Err(error.to_string()),
+        };
+        match told {
+            Ok(()) => say(format!("{}: confirmed event {}", sink.id, event[0].event.id))?,
+            Err(reason) => {
+                say(format!("{}: FAILED: {reason}", sink.id))?;
+                failed.push(sink.id.as_str());
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Error::new(ErrorKind::Io, format!("not confirmed by {}", failed.join(", "))))
+}
+
+/// An event that no rule made: its kind and camera are `test`, its sequence is 0.
+fn test_event(sink: &str) -> StoredEvent {
+    let now = SystemClock.utc();
+    let event = Event {
+        id: EventId::derive(&[b"test", sink.as_bytes(), &now.0.to_le_bytes()]),
+        revision: 0,
+        phase: Phase::Instant,
+        camera: CameraId::new("test"),
+        site: None,
+        sequence: 0,
+        rule: "test".to_owned(),
+        kind: "test".to_owned(),
+        severity: Severity::Info,
+        time: CaptureTime { utc: now, source: TimeSource::Arrival, error_ns: None },
+        media_time: MediaTime(0),
+        run: RunId(0),
+        frame: FrameSeq(0),
+        track: None,
+        class: None,
+        bbox: None,
+        explanation: Explanation {
+            summary: format!("a test of the sink {sink}: nothing has happened"),
+            thresholds: BTreeMap::new(),
+            measured: BTreeMap::new(),
+            ..Explanation::default()
+        },
+        still: None,
+        clean_still: None,
+        clip: None,
+    };
+    StoredEvent { position: Position(0), event }
+}
+
+/// Sends what was asked for, in the store's order, and tells what became of it.
+pub(super) fn replay(sink: &SinkPlan, plan: &Plan, which: &Replay) -> Result<ExitCode> {
+    let reader = Store::open_reader(&plan.store.path)?;
+    let runtime = runtime()?;
+    let mut connected = connect(sink, plan)?;
+    let newest = reader.latest()?;
+    let mut after = Position(which.after.unwrap_or(0));
+    let (mut confirmed, mut refused) = (0, 0);
+    loop {
+        let mut batch = read(&reader, &sink.id, after, which)?;
+        batch.retain(|stored| stored.position <= newest);
+        let Some(last) = batch.last() else { break };
+        after = last.position;
+        let reasons = deliver(&runtime, connected.as_mut(), &batch).map_err(|reason| {
+            Error::new(ErrorKind::Io, format!("sink {}: {reason}", sink.id))
+                .help(format!("{confirmed} events are confirmed; go on with --after {}", batch[0].position.0 - 1))
+        })?;
+        for (position, reason) in &reasons {
+            say(format!("refused: position {position}: {reason}"))?;
+        }
+        confirmed += batch.len() - reasons.len();
+        refused += reasons.len();
+    }
+    say(format!("{}: {confirmed} events confirmed, {refused} refused", sink.id))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(reader: &Reader, sink: &str, after: Position, which: &Replay) -> Result<Vec<StoredEvent>> {
+    if which.dead_letters {
+        return Ok(reader.refused(sink, after, BATCH)?.into_iter().map(|letter| letter.event).collect());
+    }
+    let (from, to, camera) = (which.from, which.to, which.camera.clone());
+    reader.events(&Query { camera, from, to, after_position: Some(after), limit: BATCH, ..Query::default() })
+}
+
+/// Tries a few times; what was refused, or the last reason.
+fn deliver(
+    runtime: &Runtime,
+    sink: &mut dyn Sink,
+    batch: &[StoredEvent],
+) -> std::result::Result<Vec<(Position, String)>, String> {
+    let mut left = ATTEMPTS;
+    loop {
+        match runtime.block_on(sink.deliver(batch)) {
+            Outcome::Done => return Ok(Vec::new()),
+            Outcome::Reject { reasons } => return Ok(reasons),
+            Outcome::Fatal { reason } => return Err(reason),
+            Outcome::Retry { after, reason } => {
+                left -= 1;
+                if left == 0 {
+                    return Err(reason);
+                }
+                tracing::warn!(reason, "trying again");
+                std::thread::sleep(after.unwrap_or(PAUSE).min(LONGEST_PAUSE));
+            }
+        }
+    }
+}
