@@ -7,9 +7,11 @@ mod backtest;
 mod bench;
 mod camera;
 mod check;
+mod contract;
 mod doctor;
 mod eval;
 mod events;
+mod export;
 mod incidents;
 mod models;
 mod mot;
@@ -22,6 +24,7 @@ mod run;
 mod scene;
 mod schema;
 mod signals;
+mod sinks;
 mod terminal;
 mod why;
 mod why_not;
@@ -68,6 +71,8 @@ enum Command {
     Camera(camera::Arguments),
     /// Lists events of a store.
     Events(events::Arguments),
+    /// Writes events and incidents as files for others: Parquet, CSV, GeoJSON, CAP, DATEX II, CloudEvents.
+    Export(export::Arguments),
     /// Lists incidents: events of one happening, from one or several cameras, as one.
     Incidents(incidents::Arguments),
     /// Draws scenes: learns lanes from traffic.
@@ -80,7 +85,9 @@ enum Command {
     Reload(reload::Arguments),
     /// Tells whether this machine is ready, and how to mend what is not.
     Doctor(doctor::Arguments),
-    /// Prints a JSON Schema.
+    /// Checks what receivers of events get.
+    Sinks(sinks::Arguments),
+    /// Prints a schema: of the pipeline file, of events, of the channels that they come by.
     Schema(schema::Arguments),
     /// Prints shell completions.
     #[command(hide = true)]
@@ -123,12 +130,14 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Models(arguments) => models::run(arguments),
         Command::Camera(arguments) => camera::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
         Command::Scene(arguments) => scene::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::WhyNot(arguments) => why_not::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Sinks(arguments) => sinks::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "vantage", &mut std::io::stdout());

@@ -5,6 +5,8 @@
 //! are [`dispatch`]'s business.
 
 pub mod dispatch;
+#[allow(dead_code)] // the sinks that send envelopes come with the delivery branch
+mod envelope;
 mod jsonl;
 mod params;
 mod stdout;
@@ -84,4 +86,14 @@ pub static TABLE: &[SinkKind] = &[jsonl::KIND, stdout::KIND];
 #[must_use]
 pub fn find(name: &str) -> Option<&'static SinkKind> {
     TABLE.iter().find(|kind| kind.name == name)
+}
+
+/// A record in its CloudEvents envelope, as JSON without a line end: what the sinks send, by the record's own site.
+///
+/// # Errors
+/// `Internal` when a record is no JSON.
+pub fn cloud_event(stored: &StoredEvent) -> Result<Vec<u8>> {
+    envelope::Origin::default()
+        .bytes(stored)
+        .map_err(|why| crate::base::Error::new(crate::base::ErrorKind::Internal, why))
 }

@@ -1,0 +1,134 @@
+//! The table `counts`: what rules report by interval, one row for each figure.
+//!
+//! A record is a count when it tells `interval_seconds` and `observed_seconds`. Its other figures lie in `measured`, in
+//! objects by class, direction, movement or level; the row names the figure (`measure`), the keys that lead to it
+//! (`part`), and the class where one of those keys is one. An empty tally gives a row with 0, so that an interval in which
+//! nothing passed is there, with the seconds that were watched: a blind camera never looks like an empty road.
+
+use serde_json::{Map, Value};
+
+use super::table::Type::{Int, Real, Text, Time};
+use super::table::{Cell, Table, column, nullable};
+use crate::base::Timestamp;
+use crate::scene::StoredEvent;
+
+/// See the module.
+pub const COUNTS: Table = Table {
+    name: "counts",
+    columns: &[
+        column("position", Int, "the record's place in the store, as in `events`"),
+        nullable("site", Text, "site that the camera shares with others"),
+        column("rule", Text, "the rule's id in the pipeline file"),
+        column("kind", Text, "sort of record, such as `line_count`"),
+        nullable("area", Text, "the line, lane or zone that was watched"),
+        column("start", Time, "when the interval began"),
+        column("end", Time, "when it ended"),
+        column("interval_s", Real, "its length, seconds"),
+        column("observed_s", Real, "how much of it was watched, seconds"),
+        column("measure", Text, "name of the figure, such as `counts` or `mean_speed_kmh`"),
+        nullable("part", Text, "direction, movement, lane or level, such as `forward`; keys joined by `/`"),
+        nullable("class", Text, "class of road users"),
+        column("value", Real, "the figure; its unit is in `measure` or `part`, else it is a number of road users"),
+    ],
+};
+
+/// Where the class stands among the keys of a figure, from 0, and whether an empty object means none were counted.
+const KEYED: &[(&str, &str, usize, bool)] = &[
+    ("line_count", "counts", 1, true),
+    ("line_count", "lanes", 2, true),
+    ("turning_count", "counts", 1, true),
+    ("turning_count", "entered", 1, true),
+    ("turning_count", "unfinished", 1, true),
+    ("turning_count", "not_entered", 1, true),
+    ("motorbike_flow", "counts", 0, true),
+    ("speed_count", "speeds", 0, false),
+];
+
+/// The rows of a record; none when it is no count.
+#[must_use]
+pub fn count_rows(stored: &StoredEvent) -> Vec<Vec<Cell>> {
+    let event = &stored.event;
+    let measured = &event.explanation.measured;
+    let seconds = |name: &str| measured.get(name).and_then(Value::as_f64);
+    let (Some(interval), Some(observed)) = (seconds("interval_seconds"), seconds("observed_seconds")) else {
+        return Vec::new();
+    };
+    let end = event.time.utc;
+    let start = Timestamp(end.0.saturating_sub((interval * 1e9).round() as i64));
+    let named = |name: &str| event.explanation.thresholds.get(name).and_then(Value::as_str);
+    let area = ["line", "lane", "zone", "stop_line"].into_iter().find_map(named);
+    let row = |figure: Figure| {
+        vec![
+            Cell::count(stored.position.0),
+            event.site.as_deref().into(),
+            event.rule.as_str().into(),
+            event.kind.as_str().into(),
+            area.into(),
+            Cell::time(start),
+            Cell::time(end),
+            interval.into(),
+            observed.into(),
+            figure.measure.into(),
+            Some(figure.part.join("/")).filter(|part| !part.is_empty()).map_or(Cell::Null, Cell::Text),
+            figure.class.map_or(Cell::Null, Cell::Text),
+            figure.value.into(),
+        ]
+    };
+    let told = measured.iter().filter(|(name, _)| !matches!(name.as_str(), "interval_seconds" | "observed_seconds"));
+    let mut figures = Vec::new();
+    for (name, value) in told {
+        let keyed = KEYED.iter().find(|(kind, measure, ..)| *kind == event.kind && measure == name);
+        let class_at = keyed.map(|(_, _, at, _)| *at);
+        let is_tally = keyed.is_some_and(|(.., tally)| *tally);
+        flatten(name, value, &mut Vec::new(), class_at, is_tally, &mut figures);
+    }
+    if figures.is_empty() {
+        // Nothing was measured, and it was watched.
+        figures.push(Figure { measure: "observed_seconds", part: Vec::new(), class: None, value: observed });
+    }
+    figures.into_iter().map(row).collect()
+}
+
+struct Figure<'a> {
+    measure: &'a str,
+    part: Vec<String>,
+    class: Option<String>,
+    value: f64,
+}
+
+fn flatten<'a>(
+    measure: &'a str,
+    value: &Value,
+    keys: &mut Vec<String>,
+    class_at: Option<usize>,
+    is_tally: bool,
+    figures: &mut Vec<Figure<'a>>,
+) {
+    let mut tell = |keys: &[String], value: f64| {
+        let mut part = keys.to_vec();
+        let class = class_at.filter(|at| *at < part.len()).map(|at| part.remove(at));
+        figures.push(Figure { measure, part, class, value });
+    };
+    match value {
+        Value::Number(number) => tell(keys, number.as_f64().unwrap_or(f64::NAN)),
+        Value::Object(inner) if inner.is_empty() && is_tally => tell(keys, 0.0),
+        Value::Object(inner) => each(measure, inner, keys, class_at, is_tally, figures),
+        // Text and lists are no figures; the record in `events` has them.
+        _ => {}
+    }
+}
+
+fn each<'a>(
+    measure: &'a str,
+    inner: &Map<String, Value>,
+    keys: &mut Vec<String>,
+    class_at: Option<usize>,
+    is_tally: bool,
+    figures: &mut Vec<Figure<'a>>,
+) {
+    for (key, value) in inner {
+        keys.push(key.clone());
+        flatten(measure, value, keys, class_at, is_tally, figures);
+        keys.pop();
+    }
+}
