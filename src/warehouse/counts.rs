@@ -111,7 +111,8 @@ fn flatten<'a>(
     };
     match value {
         Value::Number(number) => tell(keys, number.as_f64().unwrap_or(f64::NAN)),
-        Value::Object(inner) if inner.is_empty() && is_tally => tell(keys, 0.0),
+        // Only where classes would stand: a rule without lanes has no lane with nothing in it.
+        Value::Object(inner) if inner.is_empty() && is_tally && class_at == Some(keys.len()) => tell(keys, 0.0),
         Value::Object(inner) => each(measure, inner, keys, class_at, is_tally, figures),
         // Text and lists are no figures; the record in `events` has them.
         _ => {}
