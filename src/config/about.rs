@@ -3,11 +3,27 @@
 
 use super::compile::Context;
 use super::plan::{AboutPlan, PlacePlan};
-use super::raw::{self, Camera, default};
-use super::read::{Field, quoted};
+use super::raw::Camera;
+use super::read::{Field, quoted, table};
 
+/// How far a camera sees, in metres, where the file does not say.
+const REACH_M: f64 = 100.0;
 /// Longest name, in characters.
 const NAME_MAX: usize = 100;
+
+table! {
+    /// Where a camera stands on the Earth (WGS 84), and where it looks.
+    Place ("`place`") {
+        /// Degrees north, -90 to 90.
+        required lat: f64,
+        /// Degrees east, -180 to 180.
+        required lon: f64,
+        /// Where it looks, in degrees clockwise from north, 0 to 360.
+        optional heading: f64,
+        /// How far it sees in metres, 1 to 10000.
+        optional reach: f64 = REACH_M,
+    }
+}
 
 /// What the file says of the camera.
 pub(super) fn about(context: &mut Context<'_>, camera: &Camera) -> AboutPlan {
@@ -29,7 +45,7 @@ fn name(context: &mut Context<'_>, field: &Field<String>) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn place(context: &mut Context<'_>, place: &raw::Place) -> Option<PlacePlan> {
+fn place(context: &mut Context<'_>, place: &Place) -> Option<PlacePlan> {
     // All are looked at before any can fail, so that all are reported.
     let lat = degrees(context, &place.lat, "lat", -90.0, 90.0, "degrees north, -90 to 90; is it the longitude?");
     let lon = degrees(context, &place.lon, "lon", -180.0, 180.0, "degrees east, -180 to 180");
@@ -39,7 +55,7 @@ fn place(context: &mut Context<'_>, place: &raw::Place) -> Option<PlacePlan> {
         let message = format!("`reach` cannot be {}", reach.value);
         context.problems.error(reach.mark, message, "it is how far the camera sees, 1 to 10000 metres");
     }
-    Some(PlacePlan { lat: lat?, lon: lon?, heading, reach_m: place.reach.or(default::REACH_M) })
+    Some(PlacePlan { lat: lat?, lon: lon?, heading, reach_m: place.reach.or(REACH_M) })
 }
 
 fn degrees(context: &mut Context<'_>, field: &Field<f64>, name: &str, min: f64, max: f64, help: &str) -> Option<f64> {

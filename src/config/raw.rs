@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
+use super::about::Place;
+use super::conditions::Preset;
 use super::diagnostic::Problems;
 use super::evidence::{Evidence, Media};
 use super::node::{Entry, Node, NodeValue};
@@ -41,7 +43,6 @@ pub(super) mod default {
     pub const HIGH_SCORE: f64 = 0.25;
     pub const LOW_SCORE: f64 = 0.1;
     pub const TIME_ZONE: &str = "UTC";
-    pub const REACH_M: f64 = 100.0;
 
     /// A duration as the file writes it.
     pub fn text(duration: Duration) -> String {
@@ -235,30 +236,6 @@ table! {
         optional maintenance: Vec<Located<Maintenance>> = json!([]),
         /// Most alarms (warnings and above) an hour that its rules may start together, 1 to 100000; no limit when not given.
         optional budget: u64,
-    }
-}
-
-table! {
-    /// Where a camera stands on the Earth (WGS 84), and where it looks.
-    Place ("`place`") {
-        /// Degrees north, -90 to 90.
-        required lat: f64,
-        /// Degrees east, -180 to 180.
-        required lon: f64,
-        /// Where it looks, in degrees clockwise from north, 0 to 360.
-        optional heading: f64,
-        /// How far it sees in metres, 1 to 10000.
-        optional reach: f64 = default::REACH_M,
-    }
-}
-
-table! {
-    /// A position that the camera is turned to.
-    Preset ("this preset") {
-        /// Its name, once per camera, which rules refer to.
-        required id: String,
-        /// PNG or JPEG picture of the view from there, in the shape of the analysed stream.
-        required reference: String,
     }
 }
 
