@@ -118,9 +118,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     };
     if arguments.json {
-        say_json(&told)?
+        say_json(&told)?;
     } else {
-        say(in_words(&told))?
+        say(in_words(&told))?;
     }
     Ok(ExitCode::SUCCESS)
 }

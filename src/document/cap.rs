@@ -90,7 +90,7 @@ impl<'a> CapFeed<'a> {
             xml.leaf("references", &earlier.join(" "))?;
         }
         xml.leaf("incidents", &chapter.incident.id.to_string())?;
-        let meaning = meaning(chapter.incident.kinds.iter());
+        let meaning = meaning(&chapter.incident.kinds);
         self.info(&mut xml, chapter, meaning, "en-US", meaning.english)?;
         self.info(&mut xml, chapter, meaning, "vi-VN", meaning.vietnamese)?;
         xml.close("alert")?;

@@ -126,7 +126,7 @@ impl<'a> Situations<'a> {
         xml.leaf("sit:situationRecordCreationTime", &self.publisher.time(created, UTC))?;
         xml.leaf("sit:situationRecordObservationTime", &self.publisher.time(chapter.detail.time.utc, UTC))?;
         xml.leaf("sit:situationRecordVersionTime", &self.publisher.time(chapter.at, UTC))?;
-        let is_plain = meaning(incident.kinds.iter()).is_plain;
+        let is_plain = meaning(&incident.kinds).is_plain;
         xml.leaf("sit:probabilityOfOccurrence", if is_plain { "certain" } else { "probable" })?;
         xml.leaf("sit:severity", severity)?;
         xml.open("sit:source", &[])?;
@@ -216,7 +216,7 @@ fn moves(xml: &mut Document, mobility: Mobility) -> Result<()> {
 
 /// The kind's record, unless it is an animal that stands or walks there.
 fn record_of(chapter: &Chapter) -> Record {
-    let record = meaning(chapter.incident.kinds.iter()).record;
+    let record = meaning(&chapter.incident.kinds).record;
     let is_animal = chapter.detail.class.as_deref().is_some_and(is_animal);
     match record {
         Record::Vehicle(..) | Record::General(..) if is_animal => Record::Animal,

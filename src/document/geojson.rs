@@ -56,7 +56,7 @@ fn feature(incident: &Incident, publisher: &Publisher, now: Timestamp) -> Value 
         [point] => json!({"type": "Point", "coordinates": point}),
         _ => json!({"type": "MultiPoint", "coordinates": points}),
     };
-    let meaning = meaning(incident.kinds.iter());
+    let meaning = meaning(&incident.kinds);
     json!({
         "type": "Feature",
         "id": incident.id,

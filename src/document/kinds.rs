@@ -3,6 +3,8 @@
 //! Every authority runs its own profile, so the mapping is a table. Where a standard has no word for a thing, it is left
 //! out rather than called something else.
 
+use std::collections::BTreeSet;
+
 /// A kind's record in DATEX II version 3, namespace `situation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Record {
@@ -107,8 +109,8 @@ static OTHER: Meaning = row("", "Traffic incident", "Sự cố giao thông", fal
 pub(super) const INTERNAL: &str = "camera";
 
 /// The meaning of an incident's kinds.
-pub(super) fn meaning<'k>(kinds: impl Iterator<Item = &'k String> + Clone) -> &'static Meaning {
-    TABLE.iter().find(|row| kinds.clone().any(|kind| kind == row.kind)).unwrap_or(&OTHER)
+pub(super) fn meaning(kinds: &BTreeSet<String>) -> &'static Meaning {
+    TABLE.iter().find(|row| kinds.contains(row.kind)).unwrap_or(&OTHER)
 }
 
 /// Classes of detectors that are animals (COCO and its like).

@@ -190,5 +190,5 @@ fn midnight(day: Date, zone: &TimeZone) -> Result<Timestamp> {
 }
 
 fn calendar(error: jiff::Error) -> Error {
-    Error::new(ErrorKind::Usage, format!("no such day: {error}"))
+    Error::new(ErrorKind::Usage, "no such day").source(error)
 }

@@ -133,3 +133,71 @@ fn each<'a>(
         keys.pop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Measure, part, class and value of a record's rows, and their seconds.
+    fn rows(kind: &str, measured: Value) -> Vec<(String, f64)> {
+        let event = json!({
+            "position": 1, "id": "00000000-0000-8000-8000-000000000000", "revision": 0, "phase": "instant", "camera": "a",
+            "sequence": 1, "rule": "r", "kind": kind, "severity": "info",
+            "time": {"utc": "2026-01-05T01:00:00Z", "source": "arrival", "error_ns": null}, "media_time": 0, "run": 0, "frame": 0,
+            "explanation": {"summary": "", "thresholds": {"lane": "north"}, "measured": measured, "model": "", "pipeline": ""},
+        });
+        let rows = count_rows(&serde_json::from_value(event).unwrap());
+        let told = rows.into_iter().map(|row| {
+            assert_eq!((row.len(), &row[4]), (COUNTS.columns.len(), &Cell::Text("north".to_owned())));
+            assert_eq!((&row[5], &row[6]), (&Cell::Time(1_767_574_740_000_000), &Cell::Time(1_767_574_800_000_000)));
+            assert_eq!((&row[7], &row[8]), (&Cell::Real(60.0), &Cell::Real(52.0)));
+            let Cell::Real(value) = row[12] else { panic!("{row:?}") };
+            (
+                row[9..12]
+                    .iter()
+                    .map(|cell| cell.text().unwrap_or_else(|| "-".to_owned()))
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                value,
+            )
+        });
+        told.collect()
+    }
+
+    fn with_seconds(mut measured: Value) -> Value {
+        measured["interval_seconds"] = json!(60.0);
+        measured["observed_seconds"] = json!(52.0);
+        measured
+    }
+
+    #[test]
+    fn each_kind_of_count_is_laid_out_by_part_and_class() {
+        let told = |kind, measured| rows(kind, with_seconds(measured));
+        let row = |name: &str, value: f64| (name.to_owned(), value);
+        assert_eq!(
+            told("turning_count", json!({"counts": {"north>east": {"car": 2}}, "unfinished": {}})),
+            [row("counts north>east car", 2.0)]
+        );
+        assert_eq!(
+            told("speed_count", json!({"speeds": {"car": {"vehicles": 3, "mean_kmh": 41.5, "p85_kmh": null}}})),
+            [row("speeds mean_kmh car", 41.5), row("speeds vehicles car", 3.0)]
+        );
+        assert_eq!(
+            told("line_count", json!({"counts": {"forward": {}}, "lanes": {"left": {"forward": {"bus": 1}}}})),
+            [row("counts forward -", 0.0), row("lanes left/forward bus", 1.0)]
+        );
+        assert_eq!(
+            told("traffic_state", json!({"vehicles_mean": 4.5, "level_seconds": {"slow": 12.0}})),
+            [row("level_seconds slow -", 12.0), row("vehicles_mean - -", 4.5)]
+        );
+        // Nothing could be measured, and it was watched: that is a row as well.
+        assert_eq!(told("speed_count", json!({"speeds": {}})), [row("observed_seconds - -", 52.0)]);
+    }
+
+    #[test]
+    fn a_record_without_its_seconds_is_no_count() {
+        assert_eq!(rows("line_crossing", json!({"counts": {"forward": 3}})), []);
+    }
+}
