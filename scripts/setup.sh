@@ -31,6 +31,9 @@ TEST_PACKAGES=(
 
 ORT_VERSION=1.32.0
 LIB=.vantage/lib/libonnxruntime.so
+# What reads our exports in tests: DuckDB, pandas, lxml with the schema of CAP.
+TEST_PYTHON=.vantage/test-python
+TEST_REQUIREMENTS=tests/readers/requirements.txt
 
 usage() {
   cat <<USAGE
@@ -39,7 +42,7 @@ usage: scripts/setup.sh [--tests] [--dry-run]
 Installs Debian packages that are missing (as root, or by sudo), and puts ONNX Runtime $ORT_VERSION
 into $LIB, unless ORT_DYLIB_PATH names one or the system has one.
 
-  --tests    also what only the tests need
+  --tests    also what only the tests need: packages, and Python readers into $TEST_PYTHON (400 MB)
   --dry-run  only says what it would do
 USAGE
 }
@@ -236,9 +239,33 @@ install_runtime() {
   fi
 }
 
+# ---- Python readers, for tests ------------------------------------------------------------------
+
+install_test_python() {
+  local python
+  python=$(python3 -c 'import platform, sys; print(*sys.version_info[:2], platform.machine(), sep=".")')
+  if [[ $python != 3.11.x86_64 ]]; then
+    say "note: the pinned Python readers are for CPython 3.11 on x86_64, this is $python: their tests will be skipped"
+  elif [[ -f $TEST_PYTHON/requirements.txt ]] && cmp -s "$TEST_REQUIREMENTS" "$TEST_PYTHON/requirements.txt"; then
+    say "the Python readers of the tests are in $TEST_PYTHON"
+  elif $dry_run; then
+    say "would install the Python readers of the tests into $TEST_PYTHON"
+  else
+    say "installing the Python readers of the tests into $TEST_PYTHON (110 MB to fetch)"
+    rm -rf "$TEST_PYTHON"
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+      --target "$TEST_PYTHON" -r "$TEST_REQUIREMENTS" || fail "pip could not install $TEST_REQUIREMENTS" \
+      "its message is above; check the network and pip's settings (python3 -m pip config list)"
+    # Last, so that a broken-off installation is made again.
+    cp "$TEST_REQUIREMENTS" "$TEST_PYTHON/requirements.txt"
+    if [[ -n ${SUDO_UID:-} ]]; then chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" .vantage; fi
+  fi
+}
+
 # ------------------------------------------------------------------------------------------------
 
 if command -v dpkg-query >/dev/null; then install_packages; else check_without_dpkg; fi
 install_runtime
+if $with_tests; then install_test_python; fi
 command -v cargo >/dev/null || say "note: cargo is not on the PATH; building needs Rust 1.95 or newer"
 if $dry_run; then say "nothing was changed"; else say "ready"; fi

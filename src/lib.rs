@@ -8,8 +8,8 @@
 //! | 0 | [`base`] | errors, ids, time, secrets, the stop token |
 //! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
 //! | 2 | [`config`], [`frame`], [`incident`] | the checked pipeline file; pictures, the ring, tensors, stills; which events are one incident |
-//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`learn`], [`store`], [`tracklog`], [`sink`], [`probe`], [`serve`], [`eval`] | the parts, which never use each other |
-//! | 4 | [`pipeline`], [`pull`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue |
+//! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`learn`], [`store`], [`tracklog`], [`sink`], [`contract`], [`document`], [`warehouse`], [`probe`], [`serve`], [`eval`] | the parts, which never use each other |
+//! | 4 | [`pipeline`], [`pull`], [`export`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue; files for others |
 //! | 5 | [`ops`] | the HTTP port: metrics, health |
 //! | 6 | [`cli`] | commands |
 //!
@@ -18,7 +18,10 @@
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod contract;
+pub mod document;
 pub mod eval;
+pub mod export;
 pub mod frame;
 pub mod incident;
 pub mod infer;
@@ -36,3 +39,4 @@ pub mod source;
 pub mod store;
 pub mod track;
 pub mod tracklog;
+pub mod warehouse;

@@ -369,7 +369,7 @@ fn a_box_that_json_cannot_hold_does_not_poison_the_store() {
 
 #[test]
 fn the_schema_describes_every_field() {
-    let schema = vantage::store::event_schema();
+    let schema = vantage::contract::record_schema();
     let value = serde_json::to_value(event("a", 1)).unwrap();
     for name in value.as_object().unwrap().keys() {
         assert!(schema["properties"].get(name).is_some(), "{name} is missing in {schema}");

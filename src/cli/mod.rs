@@ -7,9 +7,11 @@ mod backtest;
 mod bench;
 mod camera;
 mod check;
+mod contract;
 mod doctor;
 mod eval;
 mod events;
+mod export;
 mod incidents;
 mod models;
 mod mot;
@@ -69,7 +71,9 @@ enum Command {
     Camera(camera::Arguments),
     /// Lists events of a store.
     Events(events::Arguments),
-    /// Tells what each sink has and still waits for; tests sinks, and sends events again.
+    /// Writes events and incidents as files for others: Parquet, CSV, GeoJSON, CAP, DATEX II, CloudEvents.
+    Export(export::Arguments),
+    /// Tells what each sink has and still waits for; tests sinks, sends events again, checks what receivers got.
     Sinks(sinks::Arguments),
     /// Lists incidents: events of one happening, from one or several cameras, as one.
     Incidents(incidents::Arguments),
@@ -83,7 +87,7 @@ enum Command {
     Reload(reload::Arguments),
     /// Tells whether this machine is ready, and how to mend what is not.
     Doctor(doctor::Arguments),
-    /// Prints a JSON Schema.
+    /// Prints a schema: of the pipeline file, of events, of the channels that they come by.
     Schema(schema::Arguments),
     /// Prints shell completions.
     #[command(hide = true)]
@@ -126,6 +130,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Models(arguments) => models::run(arguments),
         Command::Camera(arguments) => camera::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Sinks(arguments) => sinks::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
         Command::Scene(arguments) => scene::run(&arguments),

@@ -1,4 +1,4 @@
-//! `vantage schema`: JSON Schema for editors and receivers.
+//! `vantage schema`: what editors, receivers and code generators read.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::terminal::say_json;
 use crate::base::Result;
+use crate::contract;
 
 /// Arguments of `vantage schema`.
 #[derive(Debug, Args)]
@@ -18,15 +19,21 @@ pub struct Arguments {
 enum What {
     /// The pipeline file.
     Config,
-    /// An event, as the store and the JSON-lines sink write it.
+    /// An event in its CloudEvents envelope, as sinks send it.
     Event,
+    /// The bare record, as the store and the JSON-lines sink write it.
+    Record,
+    /// The channels that events come by, as AsyncAPI 3.0.
+    Asyncapi,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    match arguments.what {
-        What::Config => say_json(&crate::config::schema(crate::pipeline::registry::registry()))?,
-        What::Event => say_json(&crate::store::event_schema())?,
-    }
+    say_json(&match arguments.what {
+        What::Config => crate::config::schema(crate::pipeline::registry::registry()),
+        What::Event => contract::event_schema(),
+        What::Record => contract::record_schema(),
+        What::Asyncapi => contract::asyncapi(),
+    })?;
     Ok(ExitCode::SUCCESS)
 }

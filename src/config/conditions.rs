@@ -1,15 +1,25 @@
-//! When rules work: schedules, maintenance windows, alarm budgets.
+//! When rules work: schedules, maintenance windows, alarm budgets, presets.
 
 use jiff::tz::TimeZone;
 
 use super::compile::Context;
 use super::plan::PresetPlan;
 use super::raw::{self, Camera, default};
-use super::read::{Field, Located, quoted};
+use super::read::{Field, Located, quoted, table};
 use super::suggest;
 use super::text::Mark;
 use crate::base::Timestamp;
 use crate::scene::schedule::{ClockTime, Day, Maintenance, Occasion, Schedule, Window, time_zone};
+
+table! {
+    /// A position that the camera is turned to.
+    Preset ("this preset") {
+        /// Its name, once per camera, which rules refer to.
+        required id: String,
+        /// PNG or JPEG picture of the view from there, in the shape of the analysed stream.
+        required reference: String,
+    }
+}
 
 /// More than this an hour is no budget.
 const MAX_BUDGET: u64 = 100_000;
@@ -133,7 +143,7 @@ pub(super) fn budget(context: &mut Context<'_>, field: &Field<u64>) -> Option<u3
 pub(super) fn presets(context: &mut Context<'_>, camera: &Camera) -> Vec<PresetPlan> {
     let Some(presets) = camera.presets.get() else { return Vec::new() };
     context.unique(presets.iter().map(|preset| &preset.value.id), "preset");
-    let compile = |preset: &Located<raw::Preset>| {
+    let compile = |preset: &Located<Preset>| {
         let written = preset.value.reference.located()?;
         let reference = context.path(&written.value);
         if let Err(why) = std::fs::metadata(&reference) {

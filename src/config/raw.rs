@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
+use super::about::Place;
+use super::conditions::Preset;
 use super::diagnostic::Problems;
 use super::evidence::{Evidence, Media};
 use super::node::{Entry, Node, NodeValue};
@@ -171,6 +173,12 @@ table! {
     Camera ("this camera") {
         /// Its name in events and metrics: lower-case letters, digits, `-`, `_`; at most 64.
         required id: String,
+        /// Its name where people read it: one line of at most 100 characters.
+        optional name: String,
+        /// The ward that it belongs to, an id.
+        optional ward: String,
+        /// Where it stands on the map.
+        optional place: Place,
         /// The stream: rtsp, rtsps, http, https (MJPEG), or a recording: file: or a path.
         optional url: String,
         /// Two streams of one camera, instead of `url`.
@@ -229,16 +237,6 @@ table! {
         optional maintenance: Vec<Located<Maintenance>> = json!([]),
         /// Most alarms (warnings and above) an hour that its rules may start together, 1 to 100000; no limit when not given.
         optional budget: u64,
-    }
-}
-
-table! {
-    /// A position that the camera is turned to.
-    Preset ("this preset") {
-        /// Its name, once per camera, which rules refer to.
-        required id: String,
-        /// PNG or JPEG picture of the view from there, in the shape of the analysed stream.
-        required reference: String,
     }
 }
 

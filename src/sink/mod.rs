@@ -124,3 +124,13 @@ pub static TABLE: &[SinkKind] = &[
 pub fn find(name: &str) -> Option<&'static SinkKind> {
     TABLE.iter().find(|kind| kind.name == name)
 }
+
+/// A record in its CloudEvents envelope, as JSON without a line end: what the sinks send, by the record's own site.
+///
+/// # Errors
+/// `Internal` when a record is no JSON.
+pub fn cloud_event(stored: &StoredEvent) -> Result<Vec<u8>> {
+    envelope::Origin::default()
+        .bytes(stored)
+        .map_err(|why| crate::base::Error::new(crate::base::ErrorKind::Internal, why))
+}

@@ -21,6 +21,7 @@ mod query;
 mod retention;
 mod schema;
 mod sinks;
+mod span;
 mod sweeper;
 mod writer;
 
@@ -47,7 +48,6 @@ use self::outbox::LiveSinks;
 use self::sweeper::Sweeper;
 use self::writer::Writer;
 use crate::base::{Error, ErrorKind, Result, Stop};
-use crate::scene::Event;
 
 /// The store, open for writing. One per folder and machine; closing it stores what is queued.
 pub struct Store {
@@ -247,10 +247,4 @@ impl Drop for Store {
 /// `Permission` or `Io` for the lock file.
 pub fn owner_pid(folder: &Path) -> Result<Option<i32>> {
     folder::owner_pid(folder)
-}
-
-/// JSON Schema of [`Event`], for `vantage schema event`.
-#[must_use]
-pub fn event_schema() -> serde_json::Value {
-    schemars::schema_for!(Event).to_value()
 }

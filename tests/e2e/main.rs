@@ -23,6 +23,7 @@ mod bad_input;
 mod bench;
 mod cameras;
 mod city;
+mod contract;
 mod evidence;
 mod live;
 mod program;

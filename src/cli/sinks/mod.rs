@@ -1,4 +1,5 @@
-//! `vantage sinks`: what each sink has and waits for, a test of the connection, sending again, dead letters.
+//! `vantage sinks`: what each sink has and waits for, a test of the connection, sending again, dead letters, and
+//! a check of what a receiver got.
 //!
 //! All of it reads the store beside a running program and writes nothing to it: cursors stay where they are.
 
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::contract;
 use super::events::time;
 use super::plan;
 use super::terminal::say;
@@ -55,6 +57,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Checks a sample of what a receiver got: schema, repeats, order, gaps, phases, times.
+    Contract(contract::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +110,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             };
             dead_letters(&chosen, &plan, *json)
         }
+        Command::Contract(arguments) => contract::run(arguments),
     }
 }
 
