@@ -61,7 +61,12 @@ impl Arguments {
             (None, None) => return Err(Error::new(ErrorKind::Usage, "a pipeline file or --camera is needed")),
         };
         if let Some(listen) = self.listen {
-            plan.server = Some(crate::config::ServerPlan { listen });
+            let server = plan.server.get_or_insert_with(|| crate::config::ServerPlan::at(listen));
+            server.listen = listen;
+            if let Some(message) = server.exposure().filter(|_| !server.insecure_listen) {
+                return Err(Error::new(ErrorKind::Usage, format!("--listen: {message}"))
+                    .help("give an address of this machine only, such as 127.0.0.1:9090, or write `server` in a file"));
+            }
         }
         Ok(plan)
     }

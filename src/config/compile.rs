@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::diagnostic::{Problems, Report};
 use super::evidence;
 use super::node;
 use super::plan::{
-    EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan, TracksPlan,
+    EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, SinkPlan, StorePlan, TracksPlan,
 };
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
@@ -98,7 +97,7 @@ impl Context<'_> {
             folder: self.folder.to_owned(),
             store: self.store(document.store.get()),
             tracks: self.tracks(document.tracks.get()),
-            server: document.server.get().and_then(|server| self.server(server)),
+            server: document.server.get().and_then(|server| super::server::server(self, server)),
             inference: self.inference(document.inference.get()),
             sinks: self.sinks(&document.sinks),
             cameras: camera::cameras(self, &document.cameras, &document.models, document.tracks.is_given(), &recording),
@@ -128,29 +127,6 @@ impl Context<'_> {
             keep_days: u32::try_from(days).unwrap_or(u32::MAX),
             keep_max_mib: keep.map_or(max_mib, |k| self.within(&k.max_mib, "max_mib", 16, 1 << 30, max_mib)),
         }
-    }
-
-    fn server(&mut self, server: &raw::Server) -> Option<ServerPlan> {
-        if matches!(server.listen, Field::Bad) {
-            return None;
-        }
-        let written = server.listen.get().map_or(default::LISTEN, String::as_str);
-        let mark = server.listen.located().map(|listen| listen.mark).unwrap_or_default();
-        let Ok(listen) = written.parse::<SocketAddr>() else {
-            let message = format!("`listen` cannot be {}", quoted(written));
-            self.problems.error(mark, message, "write an address and a port, such as 127.0.0.1:9090 or [::1]:9090");
-            return None;
-        };
-        if !listen.ip().is_loopback() && !server.insecure_listen.or(false) {
-            let message = format!("{listen} can be reached from other machines, and the port has no login");
-            let help = "listen on 127.0.0.1 behind a proxy, or add `insecure_listen: true`";
-            self.problems.error(mark, message, help);
-        }
-        if let Some(flag) = server.insecure_listen.located().filter(|flag| flag.value && listen.ip().is_loopback()) {
-            let message = format!("`insecure_listen` changes nothing: {listen} is loopback already");
-            self.problems.error(flag.mark, message, "remove it");
-        }
-        Some(ServerPlan { listen })
     }
 
     fn inference(&mut self, inference: Option<&raw::Inference>) -> InferencePlan {
@@ -296,7 +272,7 @@ impl Context<'_> {
         self.folder.join(written)
     }
 
-    fn path_of(&self, field: &Field<String>) -> Option<PathBuf> {
+    pub fn path_of(&self, field: &Field<String>) -> Option<PathBuf> {
         field.get().map(|written| self.path(written))
     }
 

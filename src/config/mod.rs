@@ -27,6 +27,7 @@ mod read;
 mod registry;
 mod scene;
 mod schema;
+mod server;
 mod setting;
 mod suggest;
 mod text;
@@ -42,7 +43,7 @@ pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
     Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan, Plan, PresetPlan,
-    Provider, Range, Rotation, RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport,
+    Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport,
     Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};

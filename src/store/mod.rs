@@ -9,11 +9,13 @@
 //!
 //! SQL and SQLite types stay in this module.
 
+pub mod access;
 mod fault;
 mod folder;
 mod health;
 mod incidents;
 mod ledger;
+mod lists;
 mod media;
 mod options;
 mod outbox;
@@ -29,8 +31,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+pub use self::access::{AccessDb, AuditEntry, AuditQuery, AuditRow, RecordSort, Verified};
 pub use self::health::{StoreHealth, StoreStats};
-pub use self::incidents::{IncidentQuery, IncidentWriter};
+pub use self::incidents::{Acted, IncidentQuery, IncidentWriter};
+pub use self::lists::{EventMark, IncidentMark, ListFilter, ListedIncident};
 pub use self::media::{Draft, Media};
 pub use self::options::{MediaRetention, OnDurable, Retention, ShedMedia, StoreOptions};
 pub use self::outbox::SinkOutbox;
