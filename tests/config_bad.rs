@@ -187,6 +187,13 @@ fn cases() -> Vec<Case> {
         ("unknown preset", url("zones: [{id: z, polygon: [[0,0],[1,0],[1,1]]}]\nrules: [{id: r, type: dwell, zone: z, preset: §nroth}]"), &[("no preset \"nroth\"", "`presets` first")]),
         ("preset without picture", url("presets: [{id: north, reference: §nowhere.png}]"), &[("cannot be read", "PNG or JPEG")]),
         ("site that is no id", url("site: §North Bridge"), &[("cannot be the id of a site", "lower-case")]),
+        // What it is to people
+        ("empty name", url("name: §\"  \""), &[("`name` is empty", "")]),
+        ("two lines of a name", url("name: §\"a\\nb\""), &[("`name` cannot be", "one line")]),
+        ("ward that is no id", url("ward: §Phường 5"), &[("cannot be the id of a ward", "lower-case")]),
+        ("longitude first", url("place: {lat: §106.7, lon: 10.77}"), &[("`lat` cannot be 106.7", "is it the longitude?")]),
+        ("place without longitude", url("place: {§lat: 10.7}"), &[("`place` lacks `lon`", "add")]),
+        ("everything of a place", url("place: {lat: 1, lon: §200, heading: §-10, reach: §0}"), &[("`lon` cannot be 200", "east"), ("`heading` cannot be -10", "clockwise"), ("`reach` cannot be 0", "metres")]),
         // Rules
         ("rule type", url("rules: [{id: r, type: §line_crosing, line: a}]"), &[("no rule of type \"line_crosing\"", "did you mean \"line_crossing\"?")]),
         ("rule line", url("lines: [{id: gate, from: [0,0], to: [1,1]}]\nrules: [{id: r, type: line_crossing, line: §gaet}]"), &[("no line \"gaet\"", "did you mean \"gate\"?")]),

@@ -10,8 +10,8 @@ use std::time::Duration;
 use config_support::{FOLDER, REGISTRY, camera, compile, good, model, top};
 use vantage::base::{CameraId, ErrorKind, Timestamp};
 use vantage::config::{
-    self, Address, Blur, EvidencePlan, Matrix, Plan, Provider, Range, Rotation, Scheme, Severity, Transport, Which,
-    diff,
+    self, AboutPlan, Address, Blur, EvidencePlan, Matrix, PlacePlan, Plan, Provider, Range, Rotation, Scheme, Severity,
+    Transport, Which, diff,
 };
 use vantage::scene::NormPoint;
 
@@ -57,6 +57,9 @@ models:
 sinks: [{id: log, type: jsonl, path: events.jsonl, max_mib: 5}]
 cameras:
   - id: gate-1
+    name: ' Nguyễn Huệ – Lê Lợi, north '
+    ward: ward-5
+    place: {lat: 10.7741, lon: 106.7036, heading: 350, reach: 80}
     streams: {analysis: rtsps://h/sub, evidence: rtsps://h/main}
     username: admin
     password_env: GATE_PASSWORD
@@ -119,7 +122,11 @@ cameras:
     assert_eq!((gate_kept.still_width, gate_kept.blur.as_slice()), (640, [Blur::Person].as_slice()));
     assert_eq!((clip_kept.stills, clip_kept.blur.as_slice()), (Which::All, [Blur::Person, Blur::Plate].as_slice()));
     assert_eq!(gate.signals.as_deref(), Some(Path::new("/etc/vantage/phases.csv")));
+    let about = &gate.about;
+    assert_eq!((about.name.as_deref(), about.ward.as_deref()), (Some("Nguyễn Huệ – Lê Lợi, north"), Some("ward-5")));
+    assert_eq!(about.place, Some(PlacePlan { lat: 10.7741, lon: 106.7036, heading: Some(350.0), reach_m: 80.0 }));
     let clip = &plan.cameras[1];
+    assert_eq!(clip.about, AboutPlan::default());
     assert_eq!(clip.analysis, Address::File("/etc/vantage/clips/a.mp4".into()));
     assert_eq!(clip.starts_at, Some("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
 }
@@ -242,6 +249,8 @@ fn the_hash_tells_settings_apart_and_nothing_else() {
     assert_eq!(first, hash(&camera(&format!("{base}\nevidence: {{clips: none, blur: [person]}}"))));
     assert_eq!(first, hash(&(camera(base) + "store: {media: {days: 1}}\n")));
     assert_eq!(first, hash(&camera(&base.replace("token=1", "token=2"))));
+    // Nor does what people call the camera, and where it stands.
+    assert_eq!(first, hash(&camera(&format!("{base}\nname: North\nward: w5\nplace: {{lat: 1, lon: 2}}"))));
     let elsewhere = config::compile(&camera(base), "x", Path::new("/srv"), &REGISTRY, &|_| Some("other".into()));
     assert_eq!(first, elsewhere.unwrap().plan.hash());
     // Any setting: another.
@@ -299,6 +308,18 @@ fn the_difference_names_cameras_and_sections() {
     assert_eq!(diff(&old, &reordered).needs_restart, ["sinks"]);
     let model = good(&model("score: 0.4")).plan;
     assert_eq!(diff(&good(&top("")).plan, &model).needs_restart, ["models.default"]);
+}
+
+#[test]
+fn a_camera_that_is_described_anew_goes_on() {
+    let old = fleet(&[("a", ""), ("b", ", name: B"), ("c", ", name: C")], "");
+    let new = fleet(&[("a", ", place: {lat: 1, lon: 2}"), ("b", ", name: B, latency: 1s"), ("c", ", name: C")], "");
+    let found = diff(&old, &new);
+    assert_eq!((found.described, found.changed), (vec![CameraId::new("a")], vec![CameraId::new("b")]));
+    assert_eq!(
+        good(&camera("url: a.mp4\nplace: {lat: 1, lon: 2}")).plan.cameras[0].about.place.unwrap().reach_m,
+        100.0
+    );
 }
 
 #[test]

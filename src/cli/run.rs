@@ -243,10 +243,11 @@ fn reload_plan(arguments: &Arguments, engine: &Mutex<Engine>) -> Result<String> 
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
     let text = format!(
-        "applied: added {}; changed {}; removed {}; all others untouched",
+        "applied: added {}; changed {}; removed {}; described anew {}; all others untouched",
         list(&diff.added),
         list(&diff.changed),
-        list(&diff.removed)
+        list(&diff.removed),
+        list(&diff.described)
     );
     Ok(text)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::about;
 use super::address::{self, Address, Scheme};
 use super::compile::{Context, mark_of};
 use super::conditions;
@@ -64,6 +65,7 @@ fn compile(
         context.check_id(&site.value, site.mark, "site");
         site.value.clone()
     });
+    let about = about::about(context, camera);
     let zone = conditions::zone(context, camera);
     let rules = rules(context, camera, &names, zone.as_ref());
     let maintenance = conditions::maintenance(context, camera, zone.as_ref());
@@ -108,6 +110,7 @@ fn compile(
         site,
         maintenance,
         budget,
+        about,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::Plan;
+use super::plan::{CameraPlan, Plan};
 use crate::base::CameraId;
 
 /// The difference between the running plan and a new one.
@@ -14,6 +14,8 @@ pub struct PlanDiff {
     pub removed: Vec<CameraId>,
     /// Cameras that both have, with another setting.
     pub changed: Vec<CameraId>,
+    /// Cameras that go on, with another name, ward or place.
+    pub described: Vec<CameraId>,
     /// Sections outside the cameras that differ; they take effect when the program is started again:
     /// `store`, `tracks`, `server`, `inference`, `models.NAME`, `sinks.ID`, and `sinks` for a mere change of order.
     pub needs_restart: Vec<String>,
@@ -34,7 +36,8 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
     for camera in &new.cameras {
         match old.camera(&camera.id) {
             None => diff.added.push(camera.id.clone()),
-            Some(before) if before != camera => diff.changed.push(camera.id.clone()),
+            Some(before) if !works_alike(before, camera) => diff.changed.push(camera.id.clone()),
+            Some(before) if before.about != camera.about => diff.described.push(camera.id.clone()),
             Some(_) => {}
         }
     }
@@ -66,4 +69,9 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
         diff.needs_restart.push("sinks".to_owned());
     }
     diff
+}
+
+/// Whether a camera may go on: nothing differs but what it is to people.
+fn works_alike(old: &CameraPlan, new: &CameraPlan) -> bool {
+    CameraPlan { about: new.about.clone(), ..old.clone() } == *new
 }

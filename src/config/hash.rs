@@ -95,6 +95,8 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         site,
         maintenance,
         budget,
+        // Nor what people call it, and where it stands.
+        about: _,
     } = camera;
     let TrackPlan { lost_for, high_score, low_score } = track;
     let zones: Vec<Value> =

@@ -8,6 +8,7 @@
 //!
 //! Which rules, sinks and model families exist is told by the caller's [`Registry`].
 
+mod about;
 mod address;
 mod camera;
 mod compile;
@@ -42,9 +43,9 @@ pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
-    Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan, Plan, PresetPlan,
-    Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan, TlsTrust, TrackPlan, TracksPlan, Transport,
-    Which, ZonePlan,
+    AboutPlan, Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan,
+    PlacePlan, Plan, PresetPlan, Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan, TlsTrust,
+    TrackPlan, TracksPlan, Transport, Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

@@ -249,7 +249,7 @@ pub struct SinkPlan {
     pub params: Map<String, Value>,
 }
 
-/// A camera. Two equal plans need no restart.
+/// A camera. Two plans that differ in [`CameraPlan::about`] at most need no restart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CameraPlan {
     /// Its id.
@@ -304,6 +304,32 @@ pub struct CameraPlan {
     pub maintenance: Vec<Maintenance>,
     /// Most alarms an hour of all its rules together.
     pub budget: Option<u32>,
+    /// What it is to people.
+    pub about: AboutPlan,
+}
+
+/// What a camera is to people. Nothing of it changes what is seen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AboutPlan {
+    /// Its name where people read it.
+    pub name: Option<String>,
+    /// The ward that it belongs to.
+    pub ward: Option<String>,
+    /// Where it stands.
+    pub place: Option<PlacePlan>,
+}
+
+/// Where a camera stands on the Earth (WGS 84), and where it looks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlacePlan {
+    /// Degrees north, -90 to 90.
+    pub lat: f64,
+    /// Degrees east, -180 to 180.
+    pub lon: f64,
+    /// Where it looks, in degrees clockwise from north, 0 to 360.
+    pub heading: Option<f64>,
+    /// How far it sees, in metres.
+    pub reach_m: f64,
 }
 
 /// How rtsp carries media.

@@ -41,6 +41,7 @@ pub(super) mod default {
     pub const HIGH_SCORE: f64 = 0.25;
     pub const LOW_SCORE: f64 = 0.1;
     pub const TIME_ZONE: &str = "UTC";
+    pub const REACH_M: f64 = 100.0;
 
     /// A duration as the file writes it.
     pub fn text(duration: Duration) -> String {
@@ -200,6 +201,12 @@ table! {
     Camera ("this camera") {
         /// Its name in events and metrics: lower-case letters, digits, `-`, `_`; at most 64.
         required id: String,
+        /// Its name where people read it: one line of at most 100 characters.
+        optional name: String,
+        /// The ward that it belongs to, an id.
+        optional ward: String,
+        /// Where it stands on the map.
+        optional place: Place,
         /// The stream: rtsp, rtsps, http, https (MJPEG), or a recording: file: or a path.
         optional url: String,
         /// Two streams of one camera, instead of `url`.
@@ -258,6 +265,20 @@ table! {
         optional maintenance: Vec<Located<Maintenance>> = json!([]),
         /// Most alarms (warnings and above) an hour that its rules may start together, 1 to 100000; no limit when not given.
         optional budget: u64,
+    }
+}
+
+table! {
+    /// Where a camera stands on the Earth (WGS 84), and where it looks.
+    Place ("`place`") {
+        /// Degrees north, -90 to 90.
+        required lat: f64,
+        /// Degrees east, -180 to 180.
+        required lon: f64,
+        /// Where it looks, in degrees clockwise from north, 0 to 360.
+        optional heading: f64,
+        /// How far it sees in metres, 1 to 10000.
+        optional reach: f64 = default::REACH_M,
     }
 }
 
