@@ -323,7 +323,8 @@ impl Access {
                 self.throttle.failed(&who.user, address, now);
                 return Err(Error::new(ErrorKind::Auth, "the old password is wrong"));
             }
-            let fault = password::fault(new, &user.name).or_else(|| (old == new).then(|| "it is the old one".to_owned()));
+            let fault =
+                password::fault(new, &user.name).or_else(|| (old == new).then(|| "it is the old one".to_owned()));
             if let Some(fault) = fault {
                 return Err(Error::new(ErrorKind::Config, fault));
             }
@@ -405,7 +406,8 @@ impl Access {
         {
             let mut state = self.write();
             let known = state.users.get(name);
-            let mut user = known.cloned().ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no user {name}")))?;
+            let mut user =
+                known.cloned().ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no user {name}")))?;
             user.role = change.role.unwrap_or(user.role);
             user.scope.wards = change.wards.unwrap_or(user.scope.wards);
             user.scope.cameras = change.cameras.unwrap_or(user.scope.cameras);

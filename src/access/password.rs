@@ -23,7 +23,8 @@ pub(super) fn hash(password: &str) -> Result<String> {
 /// Whether it is the password of that hash. Takes as long when there is no such user (`hash` is `None`).
 pub(super) fn is_right(password: &str, hash: Option<&str>) -> bool {
     /// Of nobody's password.
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nc2FsdHk$Ahf5VU2uRHo0hTAqPZ5bQ5QdKaz0X0Gx7tK2YhP1yzI";
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nc2FsdHk$Ahf5VU2uRHo0hTAqPZ5bQ5QdKaz0X0Gx7tK2YhP1yzI";
     if password.len() > LONGEST {
         return false;
     }

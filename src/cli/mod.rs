@@ -13,6 +13,7 @@ mod events;
 mod incidents;
 mod models;
 mod mot;
+mod page;
 mod plan;
 mod probe;
 mod pull;

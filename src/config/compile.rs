@@ -12,9 +12,7 @@ use super::camera;
 use super::diagnostic::{Problems, Report};
 use super::evidence;
 use super::node;
-use super::plan::{
-    EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, SinkPlan, StorePlan, TracksPlan,
-};
+use super::plan::{EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, SinkPlan, StorePlan, TracksPlan};
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};

@@ -44,8 +44,8 @@ pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use plan::{
     AboutPlan, Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan,
-    PlacePlan, Plan, PresetPlan, Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan, TlsTrust,
-    TrackPlan, TracksPlan, Transport, Which, ZonePlan,
+    PlacePlan, Plan, PresetPlan, Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan,
+    TlsTrust, TrackPlan, TracksPlan, Transport, Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;

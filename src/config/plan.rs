@@ -147,7 +147,15 @@ impl ServerPlan {
     /// A port at `listen` with every default.
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
-        Self { listen, page: true, authentication: true, tls: None, insecure_listen: false, map_outline: None, map_tiles: None }
+        Self {
+            listen,
+            page: true,
+            authentication: true,
+            tls: None,
+            insecure_listen: false,
+            map_outline: None,
+            map_tiles: None,
+        }
     }
 
     /// Why other machines must not reach this port, if they could.
@@ -294,6 +302,8 @@ pub struct CameraPlan {
     pub lines: Vec<LinePlan>,
     /// Lanes in file order.
     pub lanes: Vec<LanePlan>,
+    /// Privacy masks in file order. A camera with any has no clips: they could not be masked without transcoding.
+    pub masks: Vec<ZonePlan>,
     /// Rules in file order.
     pub rules: Vec<RulePlan>,
     /// Where it may stand, if it can be turned.

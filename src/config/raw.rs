@@ -253,6 +253,8 @@ table! {
         optional lines: Vec<Located<Line>> = json!([]),
         /// Areas with a direction of travel that rules refer to.
         optional lanes: Vec<Located<Lane>> = json!([]),
+        /// Privacy masks: areas that are painted over in every picture that is stored or shown. The camera gets no clips and no passthrough video then.
+        optional masks: Vec<Located<Zone>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
         /// Where a camera that can be turned may stand; its rules rest while it stands elsewhere.

@@ -76,7 +76,11 @@ fn file(context: &mut Context<'_>, field: &Field<String>, name: &str) -> Option<
     let path = context.path_of(field)?;
     if let Err(why) = std::fs::metadata(&path) {
         let mark = mark_of(field).unwrap_or_default();
-        context.problems.error(mark, format!("`{name}`: {} cannot be read: {why}", path.display()), "name a file that exists");
+        context.problems.error(
+            mark,
+            format!("`{name}`: {} cannot be read: {why}", path.display()),
+            "name a file that exists",
+        );
         return None;
     }
     Some(path)

@@ -209,8 +209,7 @@ impl Work {
 }
 
 fn complete(action: &Action) -> Result<(), Refused> {
-    let fields =
-        [("unit", &action.unit), ("note", &action.note), ("reason", &action.reason), ("to", &action.to)];
+    let fields = [("unit", &action.unit), ("note", &action.note), ("reason", &action.reason), ("to", &action.to)];
     for (name, text) in fields {
         if text.as_ref().is_some_and(|text| text.chars().count() > LONGEST_TEXT) {
             return Err(Refused::Incomplete(name, "at most 2000 characters"));
@@ -264,7 +263,8 @@ mod tests {
             assert!(matches!(over.after(&action(deed, 1), "an", Timestamp(2)), Err(Refused::NotNow(_))), "{deed:?}");
         }
         assert!(matches!(Work::default().after(&action(Deed::Reopen, 0), "an", Timestamp(2)), Err(Refused::NotNow(_))));
-        let bare = |deed| Action { action: deed, version: 0, unit: None, note: None, reason: None, to: Some(" ".into()) };
+        let bare =
+            |deed| Action { action: deed, version: 0, unit: None, note: None, reason: None, to: Some(" ".into()) };
         for deed in [Deed::Dispatch, Deed::FalseAlarm, Deed::Note, Deed::HandOver] {
             let refused = Work::default().after(&bare(deed), "an", Timestamp(1));
             assert!(matches!(refused, Err(Refused::Incomplete(..))), "{deed:?}");

@@ -26,6 +26,7 @@ pub mod lane;
 pub mod latency;
 pub mod live;
 pub mod mode;
+pub mod monitor;
 pub mod output;
 pub mod peek;
 pub mod pictures;

@@ -197,9 +197,7 @@ impl AccessDb {
     pub fn records(&self, sort: RecordSort) -> Result<Vec<(String, String)>> {
         self.lock()
             .prepare_cached("SELECT key, body FROM records WHERE sort = ?1 ORDER BY key")
-            .and_then(|mut select| {
-                select.query_map([sort.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-            })
+            .and_then(|mut select| select.query_map([sort.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .map_err(|e| self.failed(e))
     }
 
@@ -376,7 +374,8 @@ mod tests {
         let (folder, db) = filled();
         let verified = AccessDb::open_reader(folder.path()).unwrap().verify().unwrap();
         assert_eq!((verified.rows, verified.broken), (6, None));
-        let query = AuditQuery { action: Some("login".to_owned()), before: Some(5), limit: 10, ..AuditQuery::default() };
+        let query =
+            AuditQuery { action: Some("login".to_owned()), before: Some(5), limit: 10, ..AuditQuery::default() };
         let numbers: Vec<u64> = db.audit(&query).unwrap().iter().map(|row| row.number).collect();
         assert_eq!(numbers, [3, 1]);
     }

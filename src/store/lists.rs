@@ -136,12 +136,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::events`].
-    pub fn list_events(
-        &self,
-        filter: &ListFilter,
-        mark: Option<EventMark>,
-        limit: usize,
-    ) -> Result<Vec<StoredEvent>> {
+    pub fn list_events(&self, filter: &ListFilter, mark: Option<EventMark>, limit: usize) -> Result<Vec<StoredEvent>> {
         let mut found: Vec<(i64, i64)> = Vec::new();
         for (index, entry) in event_scans(filter) {
             let mut terms = Terms::default();
@@ -334,10 +329,12 @@ struct Driver {
     id: &'static str,
 }
 
-const BY_FACET: Driver =
-    Driver { sql: "incident_facets d CROSS JOIN incidents i ON i.id = d.incident", began: "d.began_ns", id: "d.incident" };
-const BY_STATE: Driver =
-    Driver { sql: "incidents i INDEXED BY incidents_state", began: "i.began_ns", id: "i.id" };
+const BY_FACET: Driver = Driver {
+    sql: "incident_facets d CROSS JOIN incidents i ON i.id = d.incident",
+    began: "d.began_ns",
+    id: "d.incident",
+};
+const BY_STATE: Driver = Driver { sql: "incidents i INDEXED BY incidents_state", began: "i.began_ns", id: "i.id" };
 const BY_SEVERITY: Driver =
     Driver { sql: "incidents i INDEXED BY incidents_severity", began: "i.began_ns", id: "i.id" };
 const BY_TIME: Driver = Driver { sql: "incidents i INDEXED BY incidents_began", began: "i.began_ns", id: "i.id" };
@@ -363,7 +360,9 @@ fn incident_scans(filter: &ListFilter) -> Vec<IncidentScan> {
         return facets(&["class"], &filter.classes);
     }
     if !filter.states.is_empty() {
-        let of = |state: &WorkState| (BY_STATE, Some(("i.state = ?".to_owned(), vec![Value::from(state.as_str().to_owned())])));
+        let of = |state: &WorkState| {
+            (BY_STATE, Some(("i.state = ?".to_owned(), vec![Value::from(state.as_str().to_owned())])))
+        };
         return filter.states.iter().map(of).collect();
     }
     if !filter.severities.is_empty() {

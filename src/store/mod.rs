@@ -186,6 +186,12 @@ impl Store {
         IncidentWriter::new(self.reader()?, self.writer.clone(), self.subscribe())
     }
 
+    /// Free bytes of the disk that the store is on.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        folder::free_bytes(&self.folder)
+    }
+
     /// The stills and clips.
     #[must_use]
     pub fn media(&self) -> Media {

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use super::fault::{Fault, classify};
 use super::folder::Reserve;
-use super::incidents::Acted;
 use super::health::{Counters, StoreHealth, add};
+use super::incidents::Acted;
 use super::ledger::Ledger;
 use super::media::Media;
 use super::options::StoreOptions;
