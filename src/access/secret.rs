@@ -6,8 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 /// Letters of one-time passwords: none that is taken for another.
-const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789_";
-/// Letters of a one-time password: 5 bits each, 100 bits.
+const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// Letters of a one-time password: 99 bits.
 const LENGTH: usize = 20;
 
 /// A secret of 256 random bits, as text that fits a header.
@@ -26,9 +26,13 @@ pub(super) fn id() -> String {
 
 /// A password for one use, easy to type, in groups of five.
 pub(super) fn one_time_password() -> String {
-    let mut bytes = [0_u8; LENGTH];
-    OsRng.fill_bytes(&mut bytes);
-    let letters: Vec<u8> = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31)).copied()).collect();
+    let mut letters = Vec::with_capacity(LENGTH);
+    while letters.len() < LENGTH {
+        let mut byte = [0_u8];
+        OsRng.fill_bytes(&mut byte);
+        // The 32nd is left out, so that all are as likely.
+        letters.extend(byte.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31))));
+    }
     letters.chunks(5).map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join("-")
 }
 

@@ -31,6 +31,8 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// What cameras see now.
     pub monitor: Arc<Monitor>,
+    /// The latest packets of a camera.
+    pub packets: web::Packets,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Applies a changed pipeline file.
@@ -41,7 +43,7 @@ pub struct Parts {
 
 /// Opens it. A one-time password that came to be is told on the terminal, and nowhere else.
 pub fn open(parts: Parts, tasks: &Handle) -> Result<()> {
-    let Parts { plan, pipeline, file, source, store, monitor, clock, reload, stop } = parts;
+    let Parts { plan, pipeline, file, source, store, monitor, packets, clock, reload, stop } = parts;
     if !plan.page {
         let server = ops::serve(plan.listen, source, stop, tasks)?;
         tracing::info!("metrics and health on http://{}", server.address());
@@ -56,7 +58,7 @@ pub fn open(parts: Parts, tasks: &Handle) -> Result<()> {
         false => (None, None),
     };
     let server =
-        web::serve(web::Parts { plan, pipeline, file, source, store, access, monitor, clock, reload, stop }, tasks)?;
+        web::serve(web::Parts { plan, pipeline, file, source, store, access, monitor, packets, clock, reload, stop }, tasks)?;
     say_aside(&format!("page: {}", server.url()));
     if let Some(first) = first {
         say_aside(&format!("first login: {}, one-time password: {}", first.user, first.password));

@@ -156,6 +156,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             source,
             store: Arc::clone(&store),
             monitor,
+            packets: {
+                let engine = Arc::clone(&engine);
+                Arc::new(move |camera: &crate::base::CameraId| lock(&engine).packets(camera))
+            },
             clock: Arc::clone(&clock),
             reload: Arc::clone(&reload) as page::Reload,
             stop: ops_stop.clone(),

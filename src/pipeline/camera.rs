@@ -150,6 +150,12 @@ impl Camera {
         Ok(Self { plan, account, status, conditions, supervisor, inlet, owner, packets, recording })
     }
 
+    /// The latest packets, where they are kept for clips.
+    #[must_use]
+    pub fn packets(&self) -> Option<Arc<PacketRing>> {
+        self.packets.clone()
+    }
+
     /// What the second stream is doing, if there is one.
     #[must_use]
     pub fn recording_status(&self) -> Option<Status> {

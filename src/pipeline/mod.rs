@@ -20,6 +20,7 @@ pub mod decode_check;
 pub mod engine;
 pub mod events;
 pub mod evidence;
+pub mod focus;
 pub mod incidents;
 pub mod judge;
 pub mod lane;

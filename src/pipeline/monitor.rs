@@ -17,6 +17,7 @@ use crate::base::{CameraId, CaptureTime, Clock, Error, ErrorKind, MediaTime, Res
 use crate::frame::Picture;
 use crate::frame::still::Snapshot;
 use crate::scene::{Event, NormBox, Polygon};
+use crate::source::packets::FrameTime;
 
 /// Pictures a second that a watcher may get, as the time between two.
 const EVERY: Duration = Duration::from_millis(200);
@@ -59,10 +60,8 @@ pub struct Seen {
 pub struct LivePicture {
     /// Counts up per camera.
     pub number: u64,
-    /// Place on the camera's timeline.
-    pub at: MediaTime,
-    /// When it was taken.
-    pub capture: CaptureTime,
+    /// When it was taken, on every clock.
+    pub time: FrameTime,
     /// Size as displayed, pixels.
     pub size: (usize, usize),
     /// The objects in it.
@@ -178,8 +177,7 @@ impl Monitor {
         };
         let picture = LivePicture {
             number,
-            at: frame.at,
-            capture: frame.capture,
+            time: FrameTime::of(frame),
             size,
             objects: observed.tracks.iter().map(object).collect(),
             picture: frame.picture.clone(),

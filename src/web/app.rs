@@ -10,16 +10,20 @@ use super::listing::Cache;
 use super::problem::Problem;
 use super::rates::Rates;
 use crate::access::Access;
-use crate::base::{Clock, Result, Stop, Timestamp};
+use crate::base::{CameraId, Clock, Result, Stop, Timestamp};
 use crate::config::{CameraPlan, Plan, ServerPlan};
 use crate::ops::{self, Snapshot};
 use crate::pipeline::monitor::Monitor;
+use crate::source::packets::PacketRing;
 use crate::store::{Reader, Store};
 
 /// How old the state of cameras and sinks may be that is shown.
 const SNAPSHOT_AGE: Duration = Duration::from_millis(250);
 /// Readers that are kept for the next request.
 const KEPT_READERS: usize = 8;
+
+/// Finds the packets of a camera.
+pub type Packets = Arc<dyn Fn(&CameraId) -> Option<Arc<PacketRing>> + Send + Sync>;
 
 /// What the port is made of.
 pub struct Parts {
@@ -37,6 +41,8 @@ pub struct Parts {
     pub access: Option<Arc<Access>>,
     /// What cameras see now.
     pub monitor: Arc<Monitor>,
+    /// The latest packets of a camera, where they are kept; for passthrough video.
+    pub packets: Packets,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Reads the pipeline file again and applies it; what changed, in words.
@@ -54,6 +60,7 @@ pub struct App {
     pub(super) store: Arc<Store>,
     pub(super) access: Option<Arc<Access>>,
     pub(super) monitor: Arc<Monitor>,
+    pub(super) packets: Packets,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reload: Arc<dyn Fn() -> Result<String> + Send + Sync>,
     pub(super) stop: Stop,
@@ -68,7 +75,7 @@ pub struct App {
 
 impl App {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { plan, pipeline, file, source, store, access, monitor, clock, reload, stop } = parts;
+        let Parts { plan, pipeline, file, source, store, access, monitor, packets, clock, reload, stop } = parts;
         let started = clock.utc();
         Arc::new(Self {
             plan,
@@ -78,6 +85,7 @@ impl App {
             store,
             access,
             monitor,
+            packets,
             clock,
             reload,
             stop,

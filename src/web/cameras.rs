@@ -265,12 +265,12 @@ async fn still(
         problem.retry_after = Some(5);
         problem
     })?;
-    let tag = format!("\"{}-{}-{width}\"", picture.at.0, picture.number);
+    let tag = format!("\"{}-{}-{width}\"", picture.time.at.0, picture.number);
     app.audit_view(&who, "camera.still", &id);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let captured = picture.capture.utc.to_string();
+    let captured = picture.time.capture.utc.to_string();
     let jpeg = blocking(move || picture.jpeg(width)).await?;
     let head = [
         (header::CONTENT_TYPE, "image/jpeg".to_owned()),

@@ -97,6 +97,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         super::health::endpoints(),
         super::map::endpoints(),
         super::stream::endpoints(),
+        super::live::endpoints(),
         super::docs::endpoints(),
     ]
     .into_iter()

@@ -21,6 +21,7 @@ mod guard;
 mod health;
 mod incidents;
 mod listing;
+mod live;
 mod map;
 mod media;
 mod openapi;
@@ -37,7 +38,7 @@ mod users;
 
 use std::sync::{Arc, RwLock};
 
-pub use self::app::{App, Parts};
+pub use self::app::{App, Packets, Parts};
 pub use self::endpoint::{Endpoint, Need, endpoints};
 pub use self::server::{Server, serve};
 
