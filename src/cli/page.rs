@@ -57,8 +57,10 @@ pub fn open(parts: Parts, tasks: &Handle) -> Result<()> {
         }
         false => (None, None),
     };
-    let server =
-        web::serve(web::Parts { plan, pipeline, file, source, store, access, monitor, packets, clock, reload, stop }, tasks)?;
+    let server = web::serve(
+        web::Parts { plan, pipeline, file, source, store, access, monitor, packets, clock, reload, stop },
+        tasks,
+    )?;
     say_aside(&format!("page: {}", server.url()));
     if let Some(first) = first {
         say_aside(&format!("first login: {}, one-time password: {}", first.user, first.password));

@@ -18,7 +18,7 @@ use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
 use super::setting::{self, Setting};
 use super::text::{Mark, SourceText};
-use super::{Loaded, params, suggest};
+use super::{Loaded, managed, params, suggest};
 use crate::base::Span;
 
 /// Everything that the parts of the compilation share.
@@ -47,21 +47,35 @@ pub fn compile(
     registry: &Registry<'_>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded, Report> {
-    compile_with(text, name, folder, registry, env, &[])
+    compile_with(&Texts { text, managed: None, settings: &[] }, name, folder, registry, env)
 }
 
-/// The same with parameters of rules that take another value than the text's.
+/// What a plan is compiled from.
+pub(super) struct Texts<'a> {
+    /// The pipeline file's.
+    pub text: &'a str,
+    /// The managed file's, if there is one.
+    pub managed: Option<&'a str>,
+    /// Parameters of rules that take another value.
+    pub settings: &'a [Setting],
+}
+
+/// The same of all texts.
 pub(super) fn compile_with(
-    text: &str,
+    texts: &Texts<'_>,
     name: &str,
     folder: &Path,
     registry: &Registry<'_>,
     env: &dyn Fn(&str) -> Option<OsString>,
-    settings: &[Setting],
 ) -> Result<Loaded, Report> {
-    let (shown, marks) = setting::append(text, settings);
+    let Texts { text, managed, settings } = *texts;
+    let whole = managed.map(|managed| managed::append(text, managed));
+    let (shown, marks) = setting::append(whole.as_ref().map_or(text, |(shown, _)| shown), settings);
     let mut problems = Problems::new(SourceText::new(name, &shown));
     let root = node::parse(text, &mut problems).map(|mut root| {
+        if let Some((_, padded)) = &whole {
+            managed::merge(&mut root, padded, &mut problems);
+        }
         for (setting, mark) in settings.iter().zip(marks) {
             setting.apply(&mut root, mark, &mut problems);
         }

@@ -65,6 +65,8 @@ pub struct App {
     pub(super) reload: Arc<dyn Fn() -> Result<String> + Send + Sync>,
     pub(super) stop: Stop,
     pub(super) started: Timestamp,
+    /// One change of the managed file at a time.
+    pub(super) editing: Arc<tokio::sync::Mutex<()>>,
     pub(super) lists: Cache,
     pub(super) rates: Rates,
     /// Footage views that the trail has already, with the moment.
@@ -90,6 +92,7 @@ impl App {
             reload,
             stop,
             started,
+            editing: Arc::default(),
             lists: Cache::default(),
             rates: Rates::default(),
             viewed: Mutex::default(),

@@ -11,7 +11,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::app::App;
 use super::guard::Who;
@@ -149,14 +148,6 @@ pub(super) fn json(value: &impl Serialize) -> Response {
 pub(super) fn json_bytes(bytes: impl Into<axum::body::Body>) -> Response {
     let head = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (head, bytes.into()).into_response()
-}
-
-/// A JSON object without the members that are `null`.
-pub(super) fn without_nulls(mut value: Value) -> Value {
-    if let Value::Object(members) = &mut value {
-        members.retain(|_, member| !member.is_null());
-    }
-    value
 }
 
 /// Answers to the same question of the same eyes, as long as nothing has changed: a room full of operators looks at one

@@ -97,15 +97,8 @@ async fn open(
     })?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).write_buffer_size(0);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let session = Session {
-            app,
-            who,
-            headers,
-            socket,
-            tiles: BTreeMap::new(),
-            focus: None,
-            states: BTreeMap::new(),
-        };
+        let session =
+            Session { app, who, headers, socket, tiles: BTreeMap::new(), focus: None, states: BTreeMap::new() };
         session.run().await;
     }))
 }
@@ -219,7 +212,8 @@ impl Session {
         let mut before = std::mem::take(&mut self.tiles);
         for wanted in wish.tiles {
             let Ok(plan) = self.app.camera(&self.who, &wanted.camera) else {
-                self.say(json!({"kind": "error", "camera": wanted.camera, "detail": "there is no such camera"})).await?;
+                self.say(json!({"kind": "error", "camera": wanted.camera, "detail": "there is no such camera"}))
+                    .await?;
                 continue;
             };
             let key = (wanted.camera, wanted.width.clamp(64, WIDEST));

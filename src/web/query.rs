@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use super::server::BODY_TIMEOUT;
 use crate::base::Timestamp;
 
 /// Parameters of one request.
@@ -98,7 +99,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
+        let read = tokio::time::timeout(BODY_TIMEOUT, axum::Json::<T>::from_request(request, state)).await;
+        let read = read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body took too long"))?;
+        match read {
             Ok(axum::Json(body)) => Ok(Self(body)),
             Err(rejection) => {
                 let (status, kind) = match &rejection {
