@@ -104,13 +104,12 @@ struct Scene {
     lanes: Vec<Lane>,
     /// Privacy masks.
     masks: Vec<Area>,
-    /// The ground plane, where the camera is calibrated; read only: it is set in the pipeline file.
-    #[serde(skip_deserializing)]
+    /// The ground plane, where the camera is calibrated; ignored when it is sent: it is set in the pipeline file.
     ground: Option<Ground>,
 }
 
 /// That a camera is calibrated, and how well.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Ground {
     /// Standard error of a place on the ground, metres.
     error_m: f64,
