@@ -195,6 +195,16 @@ if [[ -n ${DEMO_SECONDS:-} ]]; then say "events for $DEMO_SECONDS s:"; else say 
 setsid "$VANTAGE" run "$PIPELINE" 2>"$DEMO/run.log" 9>&- &
 run_pid=$!
 
+# The page's address and the one-time password stand in the log; a terminal that scrolls should end with them, so they
+# are told now and once more at the end.
+page() { grep -E '^(page: |first login: )' "$DEMO/run.log" 2>/dev/null | sed 's/^/demo: /' >&2 || true; }
+for ((tenths = 0; tenths < 300; tenths++)); do
+  $interrupted && break
+  if grep -q '^first login: ' "$DEMO/run.log" || ! kill -0 "$run_pid" 2>/dev/null; then break; fi
+  sleep 0.1 9>&-
+done
+page
+
 # Ends when the run does, when the time is over, or at a signal.
 if [[ -n ${DEMO_SECONDS:-} ]]; then
   sleep "$DEMO_SECONDS" 9>&- &
@@ -236,5 +246,6 @@ if [[ -d $STORE ]]; then
     tail -n 5 "$DEMO/run.log" >&2
   fi
 fi
+page
 if [[ -n $figures ]]; then say "metrics: $figures figures at $METRICS while it ran"; else say "metrics: $METRICS gave none"; fi
 exit "$status"

@@ -9,12 +9,14 @@
 //! | 1 | [`scene`], [`media`] | geometry, detections, tracks, observations, events: plain values; containers and codecs |
 //! | 2 | [`config`], [`frame`], [`incident`] | the checked pipeline file; pictures, the ring, tensors, stills; which events are one incident |
 //! | 3 | [`source`], [`infer`], [`track`], [`rule`], [`learn`], [`store`], [`tracklog`], [`sink`], [`contract`], [`document`], [`warehouse`], [`probe`], [`serve`], [`eval`] | the parts, which never use each other |
-//! | 4 | [`pipeline`], [`pull`], [`export`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue; files for others |
-//! | 5 | [`ops`] | the HTTP port: metrics, health |
-//! | 6 | [`cli`] | commands |
+//! | 4 | [`pipeline`], [`pull`], [`export`], [`access`] | the wiring: cameras, lanes, tails, reload, stop; models from the catalogue; files for others; users and their rights |
+//! | 5 | [`ops`] | metrics, health |
+//! | 6 | [`web`] | the HTTP port: the API and the operations centre's page |
+//! | 7 | [`cli`] | commands |
 //!
 //! `ARCHITECTURE.md` tells the same as a story.
 
+pub mod access;
 pub mod base;
 pub mod cli;
 pub mod config;
@@ -40,3 +42,4 @@ pub mod store;
 pub mod track;
 pub mod tracklog;
 pub mod warehouse;
+pub mod web;

@@ -3,6 +3,7 @@
 //! What a program reads goes to stdout, what a person reads besides goes to stderr. Errors end the
 //! process with the exit code of their kind ([`crate::base::ErrorKind::exit_code`]).
 
+mod audit;
 mod backtest;
 mod bench;
 mod camera;
@@ -15,6 +16,7 @@ mod export;
 mod incidents;
 mod models;
 mod mot;
+mod page;
 mod plan;
 mod probe;
 mod pull;
@@ -83,6 +85,8 @@ enum Command {
     Why(why::Arguments),
     /// Tells how far every rule was from firing at a time, from stored tracks.
     WhyNot(why_not::Arguments),
+    /// Checks and lists the audit trail: who looked at what, who changed what.
+    Audit(audit::Arguments),
     /// Applies a changed pipeline file to the running program, or says why not.
     Reload(reload::Arguments),
     /// Tells whether this machine is ready, and how to mend what is not.
@@ -136,6 +140,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Scene(arguments) => scene::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::WhyNot(arguments) => why_not::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

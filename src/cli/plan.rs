@@ -11,7 +11,7 @@ use crate::pipeline::registry::registry;
 use crate::scene::Polygon;
 
 /// Which model, on the command line.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ModelArguments {
     /// Model folder, or a bare `.onnx` file.
     #[arg(long, value_name = "PATH")]

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use clap::Args;
 
+use super::page;
 use super::plan::{self, ModelArguments};
 use super::reload;
 use super::signals::Signals;
@@ -21,11 +22,13 @@ use crate::ops;
 use crate::pipeline::evidence::ClipCounts;
 use crate::pipeline::latency::Latency;
 use crate::pipeline::live::{DurableLatency, StoreOutput};
+use crate::pipeline::monitor::{Monitor, Monitored};
 use crate::pipeline::{Engine, EngineParts, Mode, Output};
 use crate::scene::{Event, Phase};
 use crate::sink::dispatch::{self, Dispatcher, Setting};
 use crate::store::{MediaRetention, Query, Retention, ShedMedia, Store, StoreOptions};
 use crate::tracklog::{Keep, LogOptions, TrackLog, WhenBehind};
+use crate::web::PlanCell;
 
 /// How long sinks may go on delivering after the stop.
 const DRAIN: Duration = Duration::from_millis(800);
@@ -35,7 +38,7 @@ const SHED_BYTES: u64 = 64 << 20;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Arguments of `vantage run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["pipeline", "camera"]))]
 pub struct Arguments {
     /// The pipeline file.
@@ -61,7 +64,13 @@ impl Arguments {
             (None, None) => return Err(Error::new(ErrorKind::Usage, "a pipeline file or --camera is needed")),
         };
         if let Some(listen) = self.listen {
-            plan.server = Some(crate::config::ServerPlan { listen });
+            let server = plan.server.get_or_insert_with(|| crate::config::ServerPlan::at(listen));
+            server.listen = listen;
+            if let Some(message) = server.exposure().filter(|_| !server.insecure_listen) {
+                return Err(Error::new(ErrorKind::Usage, format!("--listen: {message}")).help(
+                    "give an address of this machine only, such as 127.0.0.1:9090, or write `server` in a file",
+                ));
+            }
         }
         Ok(plan)
     }
@@ -99,12 +108,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         },
     )?);
     reload::forget(&plan.store.path);
-    let output: Arc<dyn Output> =
-        Arc::new(StoreOutput::new(store.writer(), &store.media(), Arc::clone(&clock), epoch)?);
+    let monitor = Arc::new(Monitor::new(Arc::clone(&clock)));
+    let stored = StoreOutput::new(store.writer(), &store.media(), Arc::clone(&clock), epoch)?;
+    let output: Arc<dyn Output> = Arc::new(Monitored::new(stored, Arc::clone(&monitor)));
     let clip_counts = output.clips().map(|clips| Arc::clone(clips.counts())).unwrap_or_default();
     let runtime = crate::infer::runtime::load(None)?;
     let folder = plan.store.path.clone();
-    let (listen, sinks) = (plan.server.as_ref().map(|s| s.listen), plan.sinks.clone());
+    let (port, sinks) = (plan.server.clone(), plan.sinks.clone());
+    let cell: PlanCell = Arc::new(RwLock::new(Arc::new(plan.clone())));
     let parts = EngineParts {
         mode: Mode::live(),
         output,
@@ -127,15 +138,34 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let counts = Arc::new(Reloads::default());
     let dispatchers = Arc::new(dispatchers);
     let ops_stop = Stop::new();
-    let server = match listen {
-        Some(listen) => {
-            let source = snapshot_source(&engine, &store, &dispatchers, &latency, &counts, clip_counts);
-            let server = ops::serve(listen, source, ops_stop.clone(), tasks.handle())?;
-            tracing::info!("metrics and health on http://{}", server.address());
-            Some(server)
-        }
-        None => None,
+    let reload = {
+        let (arguments, engine, cell, counts) =
+            (arguments.clone(), Arc::clone(&engine), Arc::clone(&cell), Arc::clone(&counts));
+        Arc::new(move || {
+            let outcome = reload_plan(&arguments, &engine, &cell);
+            counts.count(&outcome);
+            outcome
+        })
     };
+    let source = snapshot_source(&engine, &store, &dispatchers, &latency, &counts, clip_counts);
+    if let Some(plan) = port {
+        let parts = page::Parts {
+            plan,
+            pipeline: Arc::clone(&cell),
+            file: arguments.pipeline.clone(),
+            source,
+            store: Arc::clone(&store),
+            monitor,
+            packets: {
+                let engine = Arc::clone(&engine);
+                Arc::new(move |camera: &crate::base::CameraId| lock(&engine).packets(camera))
+            },
+            clock: Arc::clone(&clock),
+            reload: Arc::clone(&reload) as page::Reload,
+            stop: ops_stop.clone(),
+        };
+        page::open(parts, tasks.handle())?;
+    }
     tracing::info!(ready_ms = (clock.monotonic() - begun).as_millis(), "ready");
 
     let mut printer = Printer::new(&store, arguments.quiet)?;
@@ -143,9 +173,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let stopping = signals.stop.wait_timeout(TICK);
         printer.print()?;
         if signals.take_reload() {
-            let outcome = reload_plan(arguments, &engine);
-            counts.count(&outcome);
-            reload::answer(&folder, &outcome);
+            reload::answer(&folder, &reload());
         }
         if stopping || lock(&engine).is_finished() {
             break;
@@ -156,7 +184,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     drop(incidents);
     sink_stop.request();
     ops_stop.request();
-    drop(server);
     if let Some(dispatchers) = Arc::into_inner(dispatchers) {
         for (_, dispatcher) in dispatchers {
             dispatcher.join()?;
@@ -230,9 +257,15 @@ fn start_sink(
     Ok((plan.id.clone(), dispatch::start(store.outbox(&plan.id)?, sink, setting).map_err(context)?))
 }
 
-fn reload_plan(arguments: &Arguments, engine: &Mutex<Engine>) -> Result<String> {
+fn reload_plan(arguments: &Arguments, engine: &Mutex<Engine>, cell: &PlanCell) -> Result<String> {
     let plan = arguments.plan()?;
-    let diff = lock(engine).apply(plan)?;
+    let applied = {
+        let mut engine = lock(engine);
+        let applied = engine.apply(plan);
+        *cell.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(engine.plan().clone());
+        applied
+    };
+    let diff = applied?;
     let list = |ids: &[crate::base::CameraId]| {
         let names: Vec<&str> = ids.iter().map(crate::base::CameraId::as_str).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
@@ -303,6 +336,7 @@ fn snapshot_source(
                 .models()
                 .map(|(name, model)| (name.to_owned(), model.family.to_owned(), model.sha256.clone()))
                 .collect(),
+            classes: engine.models().map(|(name, model)| (name.to_owned(), model.labels.names().to_vec())).collect(),
             reloads_ok: reloads.applied.load(Relaxed),
             reloads_failed: reloads.refused.load(Relaxed),
         }

@@ -37,6 +37,11 @@ pub fn fail(error: &Error) -> ExitCode {
 }
 
 /// Prints a line on stdout. A reader that has gone away (`| head`) ends the program quietly.
+/// Tells the person at the terminal something besides the output: on stderr, whatever is logged.
+pub fn say_aside(text: &str) {
+    eprintln!("{text}");
+}
+
 pub fn say(line: impl std::fmt::Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(|e| Error::io("stdout", e))
 }

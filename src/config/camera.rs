@@ -58,6 +58,7 @@ fn compile(
     let ground = ground::compile(context, camera);
     let signals = signals(context, camera, streams.as_ref().is_some_and(|(analysis, _)| analysis.is_file()));
     let zones = scene::zones(context, camera);
+    let masks = scene::masks(context, camera);
     let lines = scene::lines(context, camera);
     let lanes = scene::lanes(context, camera);
     let presets = conditions::presets(context, camera);
@@ -72,6 +73,7 @@ fn compile(
     let budget = conditions::budget(context, &camera.budget);
     let track = track(context, camera);
     let recording = evidence::evidence(context, &camera.evidence, recording);
+    let recording = without_masked_clips(context, camera, recording);
     refuse_unrecorded(context, camera, &recording);
     let starts_at = starts_at(context, camera);
     let latency = context.at_most(&camera.latency, "latency", Duration::from_secs(10), default::LATENCY);
@@ -105,6 +107,7 @@ fn compile(
         zones,
         lines,
         lanes,
+        masks,
         rules,
         presets,
         site,
@@ -202,6 +205,17 @@ fn refuse_unrecorded(context: &mut Context<'_>, camera: &Camera, recording: &Evi
         let message = "this stream would be ignored: `clips: none` records nothing";
         context.problems.error(evidence, message, "remove it, or let `evidence.clips` be `alarms` or `all`");
     }
+}
+
+/// A clip is the camera's own bits: nothing in it can be masked, so a camera with masks has none.
+fn without_masked_clips(context: &mut Context<'_>, camera: &Camera, mut recording: EvidencePlan) -> EvidencePlan {
+    let masks = camera.masks.located().filter(|masks| !masks.value.is_empty());
+    if let Some(masks) = masks.filter(|_| recording.clips != Which::None) {
+        recording.clips = Which::None;
+        let message = "this camera gets no clips: they would show what the masks hide";
+        context.problems.warning(masks.mark, message, "say so yourself: `evidence: {clips: none}`; stills are masked");
+    }
+    recording
 }
 
 fn model(context: &mut Context<'_>, camera: &Camera, mark: Mark, models: &Models) -> String {

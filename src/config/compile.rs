@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,15 +12,13 @@ use super::camera;
 use super::diagnostic::{Problems, Report};
 use super::evidence;
 use super::node;
-use super::plan::{
-    EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, ServerPlan, SinkPlan, StorePlan, TracksPlan,
-};
+use super::plan::{EvidencePlan, InferencePlan, ModelPlan, Plan, Provider, SinkPlan, StorePlan, TracksPlan};
 use super::raw::{self, Document, Kind, default};
 use super::read::{Field, FromNode, Located, quoted};
 use super::registry::{KindInfo, Registry, SceneNames};
 use super::setting::{self, Setting};
 use super::text::{Mark, SourceText};
-use super::{Loaded, params, suggest};
+use super::{Loaded, managed, params, suggest};
 use crate::base::Span;
 
 /// Everything that the parts of the compilation share.
@@ -50,21 +47,35 @@ pub fn compile(
     registry: &Registry<'_>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded, Report> {
-    compile_with(text, name, folder, registry, env, &[])
+    compile_with(&Texts { text, managed: None, settings: &[] }, name, folder, registry, env)
 }
 
-/// The same with parameters of rules that take another value than the text's.
+/// What a plan is compiled from.
+pub(super) struct Texts<'a> {
+    /// The pipeline file's.
+    pub text: &'a str,
+    /// The managed file's, if there is one.
+    pub managed: Option<&'a str>,
+    /// Parameters of rules that take another value.
+    pub settings: &'a [Setting],
+}
+
+/// The same of all texts.
 pub(super) fn compile_with(
-    text: &str,
+    texts: &Texts<'_>,
     name: &str,
     folder: &Path,
     registry: &Registry<'_>,
     env: &dyn Fn(&str) -> Option<OsString>,
-    settings: &[Setting],
 ) -> Result<Loaded, Report> {
-    let (shown, marks) = setting::append(text, settings);
+    let Texts { text, managed, settings } = *texts;
+    let whole = managed.map(|managed| managed::append(text, managed));
+    let (shown, marks) = setting::append(whole.as_ref().map_or(text, |(shown, _)| shown), settings);
     let mut problems = Problems::new(SourceText::new(name, &shown));
     let root = node::parse(text, &mut problems).map(|mut root| {
+        if let Some((_, padded)) = &whole {
+            managed::merge(&mut root, padded, &mut problems);
+        }
         for (setting, mark) in settings.iter().zip(marks) {
             setting.apply(&mut root, mark, &mut problems);
         }
@@ -98,7 +109,7 @@ impl Context<'_> {
             folder: self.folder.to_owned(),
             store: self.store(document.store.get()),
             tracks: self.tracks(document.tracks.get()),
-            server: document.server.get().and_then(|server| self.server(server)),
+            server: document.server.get().and_then(|server| super::server::server(self, server)),
             inference: self.inference(document.inference.get()),
             sinks: self.sinks(&document.sinks),
             cameras: camera::cameras(self, &document.cameras, &document.models, document.tracks.is_given(), &recording),
@@ -128,29 +139,6 @@ impl Context<'_> {
             keep_days: u32::try_from(days).unwrap_or(u32::MAX),
             keep_max_mib: keep.map_or(max_mib, |k| self.within(&k.max_mib, "max_mib", 16, 1 << 30, max_mib)),
         }
-    }
-
-    fn server(&mut self, server: &raw::Server) -> Option<ServerPlan> {
-        if matches!(server.listen, Field::Bad) {
-            return None;
-        }
-        let written = server.listen.get().map_or(default::LISTEN, String::as_str);
-        let mark = server.listen.located().map(|listen| listen.mark).unwrap_or_default();
-        let Ok(listen) = written.parse::<SocketAddr>() else {
-            let message = format!("`listen` cannot be {}", quoted(written));
-            self.problems.error(mark, message, "write an address and a port, such as 127.0.0.1:9090 or [::1]:9090");
-            return None;
-        };
-        if !listen.ip().is_loopback() && !server.insecure_listen.or(false) {
-            let message = format!("{listen} can be reached from other machines, and the port has no login");
-            let help = "listen on 127.0.0.1 behind a proxy, or add `insecure_listen: true`";
-            self.problems.error(mark, message, help);
-        }
-        if let Some(flag) = server.insecure_listen.located().filter(|flag| flag.value && listen.ip().is_loopback()) {
-            let message = format!("`insecure_listen` changes nothing: {listen} is loopback already");
-            self.problems.error(flag.mark, message, "remove it");
-        }
-        Some(ServerPlan { listen })
     }
 
     fn inference(&mut self, inference: Option<&raw::Inference>) -> InferencePlan {
@@ -296,7 +284,7 @@ impl Context<'_> {
         self.folder.join(written)
     }
 
-    fn path_of(&self, field: &Field<String>) -> Option<PathBuf> {
+    pub fn path_of(&self, field: &Field<String>) -> Option<PathBuf> {
         field.get().map(|written| self.path(written))
     }
 

@@ -87,6 +87,8 @@ fn camera_form(camera: &CameraPlan, folder: &Path) -> Value {
         signals,
         // Nor does what is kept of it.
         recording: _,
+        // Nor what is shown of it.
+        masks: _,
         zones,
         lines,
         lanes,

@@ -19,6 +19,7 @@ mod evidence;
 mod ground;
 mod hash;
 mod login;
+mod managed;
 mod mask;
 mod node;
 mod params;
@@ -28,6 +29,7 @@ mod read;
 mod registry;
 mod scene;
 mod schema;
+mod server;
 mod setting;
 mod suggest;
 mod text;
@@ -41,10 +43,11 @@ pub use compile::compile;
 pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
+pub use managed::{MANAGED_KEYS, Managed, ManagedText, managed_path};
 pub use plan::{
     AboutPlan, Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan,
-    PlacePlan, Plan, PresetPlan, Provider, Range, Rotation, RulePlan, ServerPlan, SinkPlan, StorePlan, TlsTrust,
-    TrackPlan, TracksPlan, Transport, Which, ZonePlan,
+    PlacePlan, Plan, PresetPlan, Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan,
+    TlsTrust, TrackPlan, TracksPlan, Transport, Which, ZonePlan,
 };
 pub use registry::{KindInfo, ParamProblem, Registry, SceneNames};
 pub use schema::schema;
@@ -77,29 +80,66 @@ pub fn load(path: &Path, registry: &Registry<'_>) -> Result<Loaded, Report> {
 /// # Errors
 /// As [`load`]; mistakes in the settings are told as if they stood at the end of the file.
 pub fn load_with(path: &Path, registry: &Registry<'_>, settings: &[Setting]) -> Result<Loaded, Report> {
+    let beside = managed_path(path);
+    let managed = if beside.is_file() { Some(read_text(&beside)?) } else { None };
+    load_managed(path, registry, managed.as_deref(), settings)
+}
+
+/// Loads a pipeline file with this text instead of its managed file.
+///
+/// # Errors
+/// As [`load`]; mistakes in the managed text are told as if it stood at the end of the file.
+pub fn load_managed(
+    path: &Path,
+    registry: &Registry<'_>,
+    managed: Option<&str>,
+    settings: &[Setting],
+) -> Result<Loaded, Report> {
+    let text = read_text(path)?;
+    let absolute = std::path::absolute(path).map_err(|why| unreadable(path, why))?;
+    let folder = absolute.parent().unwrap_or(&absolute);
     let name = path.display().to_string();
-    let whole_file =
-        |kind, message: &str, help: &str| Problems::new(SourceText::new(&name, "")).whole_file(kind, message, help);
-    let unreadable = |why: std::io::Error| {
-        let error = Error::io(path, why);
-        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        whole_file(
-            error.kind(),
-            &format!("cannot be read: {cause}"),
-            "name a pipeline file that exists and is readable",
-        )
-    };
+    let env = |variable: &str| std::env::var_os(variable);
+    compile::compile_with(&compile::Texts { text: &text, managed, settings }, &name, folder, registry, &env)
+}
+
+/// The keys of a camera that can be managed, as they are in force with this managed text; and how many lines the
+/// pipeline file has before it. `None` when there is no such camera.
+///
+/// # Errors
+/// Why a file cannot be read.
+pub fn in_force(
+    path: &Path,
+    managed: Option<&str>,
+    camera: &str,
+) -> Result<Option<(serde_json::Map<String, serde_json::Value>, usize)>, Report> {
+    let text = read_text(path)?;
+    let padded = managed.map(|managed| managed::append(&text, managed).1);
+    let lines = text.lines().count();
+    Ok(managed::in_force(&text, padded.as_deref(), camera).map(|parts| (parts, lines)))
+}
+
+fn whole_file(path: &Path, kind: ErrorKind, message: &str, help: &str) -> Report {
+    Problems::new(SourceText::new(&path.display().to_string(), "")).whole_file(kind, message, help)
+}
+
+fn unreadable(path: &Path, why: std::io::Error) -> Report {
+    let error = Error::io(path, why);
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let help = "name a pipeline file that exists and is readable";
+    whole_file(path, error.kind(), &format!("cannot be read: {cause}"), help)
+}
+
+fn read_text(path: &Path) -> Result<String, Report> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(node::MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
+        .map_err(|why| unreadable(path, why))?;
     if bytes.len() > node::MAX_BYTES {
         let help = "a pipeline file is at most 1 MiB: is this the right file?";
-        return Err(whole_file(ErrorKind::Config, "is too large for a pipeline file", help));
+        return Err(whole_file(path, ErrorKind::Config, "is too large for a pipeline file", help));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| whole_file(ErrorKind::Config, "is not UTF-8 text", "save it as UTF-8; is this the right file?"))?;
-    let absolute = std::path::absolute(path).map_err(unreadable)?;
-    let folder = absolute.parent().unwrap_or(&absolute);
-    compile::compile_with(&text, &name, folder, registry, &|variable| std::env::var_os(variable), settings)
+    String::from_utf8(bytes).map_err(|_| {
+        whole_file(path, ErrorKind::Config, "is not UTF-8 text", "save it as UTF-8; is this the right file?")
+    })
 }

@@ -127,8 +127,63 @@ pub struct TracksPlan {
 /// The HTTP port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerPlan {
-    /// Address and port; loopback unless the file said `insecure_listen`.
+    /// Address and port; loopback unless there are TLS and authentication, or the file said `insecure_listen`.
     pub listen: SocketAddr,
+    /// Whether the page and its API are served.
+    pub page: bool,
+    /// Whether the page and its API ask who is there.
+    pub authentication: bool,
+    /// How the port is encrypted, if it is.
+    pub tls: Option<ServerTls>,
+    /// Whether other machines may reach it all the same.
+    pub insecure_listen: bool,
+    /// Absolute path of the map page's GeoJSON outline.
+    pub map_outline: Option<PathBuf>,
+    /// Absolute path of the map page's PMTiles file.
+    pub map_tiles: Option<PathBuf>,
+}
+
+impl ServerPlan {
+    /// A port at `listen` with every default.
+    #[must_use]
+    pub fn at(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            page: true,
+            authentication: true,
+            tls: None,
+            insecure_listen: false,
+            map_outline: None,
+            map_tiles: None,
+        }
+    }
+
+    /// Why other machines must not reach this port, if they could.
+    #[must_use]
+    pub fn exposure(&self) -> Option<String> {
+        let lacks = match (self.page && self.authentication, self.tls.is_some()) {
+            _ if self.listen.ip().is_loopback() => return None,
+            (true, true) => return None,
+            (false, _) if !self.page => "the port has no login",
+            (false, _) => "`authentication` is off",
+            (true, false) => "passwords would cross the network in the clear: there is no `tls`",
+        };
+        Some(format!("{} can be reached from other machines, and {lacks}", self.listen))
+    }
+}
+
+/// How the port is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerTls {
+    /// With a certificate and its key; absolute paths of PEM files.
+    Files {
+        /// The certificate and those that vouch for it.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// With a certificate that the program makes for itself.
+    SelfSigned,
 }
 
 /// How inference is shared.
@@ -247,6 +302,8 @@ pub struct CameraPlan {
     pub lines: Vec<LinePlan>,
     /// Lanes in file order.
     pub lanes: Vec<LanePlan>,
+    /// Privacy masks in file order. A camera with any has no clips: they could not be masked without transcoding.
+    pub masks: Vec<ZonePlan>,
     /// Rules in file order.
     pub rules: Vec<RulePlan>,
     /// Where it may stand, if it can be turned.

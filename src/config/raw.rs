@@ -121,12 +121,42 @@ table! {
 }
 
 table! {
-    /// The HTTP port for health and metrics. It has no login, so it listens on this machine only unless told otherwise.
+    /// The HTTP port: the operations centre's page and its API, health and metrics. Other machines reach it only with `tls` and `authentication`.
     Server ("`server`") {
         /// Address and port.
         optional listen: String = default::LISTEN,
-        /// Allows an address that other machines can reach.
+        /// Whether the page and its API are served; without them there are health and metrics only.
+        optional page: bool = true,
+        /// Whether the page and its API ask who is there. Without it everybody who reaches the port is administrator.
+        optional authentication: bool = true,
+        /// Encrypts the port.
+        optional tls: ServerTls,
+        /// Allows an address that other machines can reach without `tls` and `authentication`.
         optional insecure_listen: bool = false,
+        /// What the map page is drawn on.
+        optional map: Map,
+    }
+}
+
+table! {
+    /// The port's certificate: its own, or one that the program makes for itself.
+    ServerTls ("`tls`") {
+        /// PEM file of the certificate, followed by those that vouch for it.
+        optional certificate: String,
+        /// PEM file of its private key.
+        optional key: String,
+        /// Makes a certificate at the first start and keeps it in the store's folder; browsers warn of it.
+        optional self_signed: bool = false,
+    }
+}
+
+table! {
+    /// What the map page is drawn on.
+    Map ("`map`") {
+        /// GeoJSON file with outlines: streets, wards, water.
+        optional outline: String,
+        /// PMTiles file with a street map.
+        optional tiles: String,
     }
 }
 
@@ -225,6 +255,8 @@ table! {
         optional lines: Vec<Located<Line>> = json!([]),
         /// Areas with a direction of travel that rules refer to.
         optional lanes: Vec<Located<Lane>> = json!([]),
+        /// Privacy masks: areas that are painted over in every picture that is stored or shown. The camera gets no clips and no passthrough video then.
+        optional masks: Vec<Located<Zone>> = json!([]),
         /// What is reported.
         optional rules: Vec<Located<Kind>> = json!([]),
         /// Where a camera that can be turned may stand; its rules rest while it stands elsewhere.

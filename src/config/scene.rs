@@ -25,13 +25,22 @@ pub(super) fn names(camera: &Camera) -> SceneNames {
 
 /// The camera's zones.
 pub(super) fn zones(context: &mut Context<'_>, camera: &Camera) -> Vec<ZonePlan> {
-    let Some(zones) = camera.zones.get() else { return Vec::new() };
-    context.unique(zones.iter().map(|zone| &zone.value.id), "zone");
+    areas(context, &camera.zones, "zone")
+}
+
+/// The camera's privacy masks.
+pub(super) fn masks(context: &mut Context<'_>, camera: &Camera) -> Vec<ZonePlan> {
+    areas(context, &camera.masks, "mask")
+}
+
+fn areas(context: &mut Context<'_>, areas: &Field<Vec<Located<super::raw::Zone>>>, what: &str) -> Vec<ZonePlan> {
+    let Some(areas) = areas.get() else { return Vec::new() };
+    context.unique(areas.iter().map(|area| &area.value.id), what);
     let compile = |zone: &Located<super::raw::Zone>| {
         let polygon = polygon(context, &zone.value.polygon);
         Some(ZonePlan { id: zone.value.id.get()?.clone(), polygon: polygon? })
     };
-    zones.iter().filter_map(compile).collect()
+    areas.iter().filter_map(compile).collect()
 }
 
 /// The camera's lines.

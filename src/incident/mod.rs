@@ -10,10 +10,13 @@
 //! | confirmed | it is an alert, or has gone on for [`CONFIRM_AFTER`], or a second happening joined it |
 //! | cleared | nothing of it is open and [`QUIET_FOR`] has passed |
 //!
+//! What people do about it is [`work`].
+//!
 //! `docs/incidents.md` has the definition with its figures.
 
 mod book;
 mod group;
+pub mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

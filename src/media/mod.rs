@@ -8,6 +8,7 @@ pub mod codec;
 pub mod container;
 pub mod decode_times;
 pub mod element;
+pub mod fragments;
 pub mod mp4;
 pub mod packet;
 

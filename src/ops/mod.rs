@@ -9,11 +9,12 @@
 pub mod metrics;
 mod routes;
 pub mod server;
-mod states;
+pub mod states;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::routes::pages;
 pub use self::server::{Server, serve};
 use crate::pipeline::CameraReport;
 use crate::pipeline::evidence::ClipCounts;
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub durable_latency: Arc<Latency>,
     /// Name, family and SHA-256 (hex) of every loaded model, each name once.
     pub models: Vec<(String, String, String)>,
+    /// Class names of every loaded model, each name once.
+    pub classes: Vec<(String, Vec<String>)>,
     /// Changed pipeline files that were applied.
     pub reloads_ok: u64,
     /// Changed pipeline files that were refused.

@@ -44,6 +44,22 @@ pub fn router(source: Source) -> Router {
         .with_state(Observer { source, one_at_a_time: Arc::new(Semaphore::new(1)) })
 }
 
+/// The pages for another router: those that tell nothing but a state in a word, and those that name cameras.
+pub fn pages(source: Source) -> (Router, Router) {
+    let observer = Observer { source, one_at_a_time: Arc::new(Semaphore::new(1)) };
+    let open = Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .route("/healthz", get(live))
+        .with_state(observer.clone());
+    let closed = Router::new()
+        .route("/metrics", get(exposition))
+        .route("/api/cameras", get(cameras))
+        .route("/api/sinks", get(sinks))
+        .with_state(observer);
+    (open, closed)
+}
+
 /// Takes snapshots, one at a time, so that requests cannot pile up threads on a source that hangs.
 #[derive(Clone)]
 struct Observer {

@@ -72,7 +72,7 @@ pub fn serve(listen: SocketAddr, source: Source, stop: Stop, runtime: &Handle) -
     Ok(Server { address, task })
 }
 
-fn bind(listen: SocketAddr, runtime: &Handle) -> io::Result<(TcpListener, SocketAddr)> {
+pub(crate) fn bind(listen: SocketAddr, runtime: &Handle) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = StdListener::bind(listen)?;
     listener.set_nonblocking(true)?;
     let _entered = runtime.enter();
@@ -81,7 +81,7 @@ fn bind(listen: SocketAddr, runtime: &Handle) -> io::Result<(TcpListener, Socket
     Ok((listener, address))
 }
 
-fn refused(listen: SocketAddr, error: io::Error) -> Error {
+pub(crate) fn refused(listen: SocketAddr, error: io::Error) -> Error {
     let (kind, help) = match error.kind() {
         io::ErrorKind::AddrInUse => {
             (ErrorKind::Busy, "another program listens there; choose another port for `server.listen`")

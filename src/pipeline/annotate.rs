@@ -147,7 +147,8 @@ impl Screen {
 
     fn show(&mut self, observed: &Observed<'_>) -> Result<()> {
         let frame = observed.frame;
-        let snapshot = frame.picture.read(|planes| Snapshot::take(planes, WIDTH))??;
+        let mut snapshot = frame.picture.read(|planes| Snapshot::take(planes, WIDTH))??;
+        snapshot.mask(observed.masks);
         let mut canvas = Canvas::from(&snapshot);
         if self.writer.is_none() {
             self.size = canvas.size();

@@ -17,7 +17,7 @@ use crate::frame::{
     WhenFull, glance,
 };
 use crate::rule::{self, CameraConditions, Conditions, Lane as SceneLane, Preset, RuleSet, Scene, SceneNames};
-use crate::scene::{Labels, SkipReason};
+use crate::scene::{Labels, Polygon, SkipReason};
 use crate::source::packets::{Link, PacketRing, PacketsOptions};
 use crate::source::signals::SignalFeed;
 use crate::source::{Knocker, Location, Outlet, Settings, Status, StatusCell, Supervisor, SupervisorParts};
@@ -106,7 +106,10 @@ impl Camera {
         let clips = evidence
             .map(|(clips, ring)| Recorder::new(plan.id.clone(), ring, Arc::clone(clips), plan.recording.clone()));
         let with_stills = shared.output.wants_stills() && plan.recording.stills != Which::None;
-        let stills = with_stills.then(|| StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone()));
+        let masks: Arc<[Polygon]> = plan.masks.iter().map(|mask| mask.polygon.clone()).collect();
+        let still_writer =
+            || StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone(), Arc::clone(&masks));
+        let stills = with_stills.then(still_writer);
         let tail = Tail::new(TailParts {
             account: Arc::clone(&account),
             stages: Arc::clone(&shared.stages),
@@ -127,6 +130,7 @@ impl Camera {
             tracks,
             clips,
             stills,
+            masks,
         });
         let owner = Arc::new(JobOwner { id: plan.id.clone(), tail });
         let inlet = Arc::new(lane.inlet());
@@ -144,6 +148,12 @@ impl Camera {
             knocker: Arc::clone(&shared.knocker),
         })?;
         Ok(Self { plan, account, status, conditions, supervisor, inlet, owner, packets, recording })
+    }
+
+    /// The latest packets, where they are kept for clips.
+    #[must_use]
+    pub fn packets(&self) -> Option<Arc<PacketRing>> {
+        self.packets.clone()
     }
 
     /// What the second stream is doing, if there is one.

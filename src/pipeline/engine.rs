@@ -15,6 +15,7 @@ use crate::base::{CameraId, Clock, Error, ErrorKind, Result};
 use crate::config::{self, ModelPlan, Plan, PlanDiff};
 use crate::frame::{Ledger, Stages};
 use crate::infer::{self, Detector, Model, ModelOptions, Provider, Runtime};
+use crate::source::packets::PacketRing;
 use crate::source::{Knocker, Status};
 use crate::tracklog::TrackLog;
 
@@ -239,6 +240,12 @@ impl Engine {
                 recording: camera.recording_status(),
             })
             .collect()
+    }
+
+    /// The latest packets of a camera, where they are kept for clips.
+    #[must_use]
+    pub fn packets(&self, camera: &CameraId) -> Option<Arc<PacketRing>> {
+        self.cameras.get(camera)?.packets()
     }
 
     /// Whether every source has ended by itself.

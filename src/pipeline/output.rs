@@ -6,7 +6,7 @@ use super::evidence::Clips;
 pub use super::evidence::Still;
 use crate::base::CameraId;
 use crate::frame::Frame;
-use crate::scene::{Detection, Event, Labels, Track};
+use crate::scene::{Detection, Event, Labels, Polygon, Track};
 
 /// One frame with everything learnt from it.
 pub struct Observed<'a> {
@@ -20,6 +20,8 @@ pub struct Observed<'a> {
     pub tracks: &'a [Track],
     /// The model's class names.
     pub labels: &'a Labels,
+    /// What nobody may see of the picture.
+    pub masks: &'a Arc<[Polygon]>,
 }
 
 /// Takes what the tails give, in order per camera. Called with the camera's tail locked: be quick, or

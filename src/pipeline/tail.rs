@@ -18,7 +18,7 @@ use crate::config::CameraPlan;
 use crate::frame::ring::Permit;
 use crate::frame::{Account, Frame, FrameDrop, Rotation, Stage, Stages, Stopwatch};
 use crate::rule::{RuleSet, Scene};
-use crate::scene::{Detection, Event, Moment, SkipReason, Track};
+use crate::scene::{Detection, Event, Moment, Polygon, SkipReason, Track};
 use crate::source::packets::FrameTime;
 use crate::source::signals::SignalFeed;
 use crate::track::{Params, Tracker};
@@ -65,6 +65,7 @@ struct Chain {
     tracks: Option<TrackRecorder>,
     clips: Option<ClipRecorder>,
     stills: Option<StillWriter>,
+    masks: Arc<[Polygon]>,
     /// When the latest frame was, among the camera's packets, and how it is turned.
     latest: Option<(FrameTime, Rotation)>,
 }
@@ -98,6 +99,8 @@ pub struct TailParts {
     pub clips: Option<ClipRecorder>,
     /// Gives events their stills, if they get any.
     pub stills: Option<StillWriter>,
+    /// What nobody may see of the pictures.
+    pub masks: Arc<[Polygon]>,
 }
 
 impl Tail {
@@ -119,6 +122,7 @@ impl Tail {
                 tracks: parts.tracks,
                 clips: parts.clips,
                 stills: parts.stills,
+                masks: parts.masks,
                 latest: None,
             },
         }))
@@ -246,6 +250,7 @@ impl Chain {
             detections: Some(detections),
             tracks: &tracks,
             labels: &self.judge.origin().labels,
+            masks: &self.masks,
         });
         self.take_down(frame, aspect, Some(tracks), ended);
     }

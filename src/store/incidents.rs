@@ -11,7 +11,8 @@ use super::fault::{CORRUPT_HELP, store_error};
 use super::ledger::{to_signed, to_unsigned};
 use super::query::{Query, Reader, severity_name};
 use super::writer::EventWriter;
-use crate::base::{Error, ErrorKind, EventId, Result};
+use crate::base::{Error, ErrorKind, EventId, Result, Timestamp};
+use crate::incident::work::{Action, Refused, Work};
 use crate::incident::{Book, Incident, IncidentId};
 use crate::scene::Position;
 
@@ -38,9 +39,12 @@ pub(super) fn write(
 ) -> rusqlite::Result<()> {
     for incident in changed {
         let body = serde_json::to_string(incident).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        // What people did about it stays.
         tx.prepare_cached(
-            "INSERT OR REPLACE INTO incidents (id, site, sort, severity, began_ns, cleared, position, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO incidents (id, site, sort, severity, began_ns, cleared, position, body, touched)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT coalesce(max(touched), 0) + 1 FROM incidents))
+             ON CONFLICT (id) DO UPDATE SET site = ?2, sort = ?3, severity = ?4, began_ns = ?5, cleared = ?6,
+                 position = ?7, body = ?8, touched = (SELECT coalesce(max(touched), 0) + 1 FROM incidents)",
         )?
         .execute(params![
             incident.id.0.as_bytes().as_slice(),
@@ -56,6 +60,15 @@ pub(super) fn write(
     for (event, incident) in events {
         tx.prepare_cached("INSERT OR IGNORE INTO incident_events (event, incident) VALUES (?1, ?2)")?
             .execute(params![event.0.as_bytes().as_slice(), incident.0.as_bytes().as_slice()])?;
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO incident_facets
+             SELECT f.column1, CASE f.column1 WHEN 'camera' THEN e.camera WHEN 'rule' THEN e.rule
+                               WHEN 'kind' THEN e.kind ELSE e.class END, i.began_ns, i.id
+             FROM events e JOIN incidents i ON i.id = ?2
+                  JOIN (VALUES ('camera'), ('rule'), ('kind'), ('class')) f
+             WHERE e.id = ?1 AND (f.column1 <> 'class' OR e.class IS NOT NULL)",
+        )?
+        .execute(params![event.0.as_bytes().as_slice(), incident.0.as_bytes().as_slice()])?;
     }
     tx.prepare_cached(
         "INSERT INTO incident_progress (one, position) VALUES (1, ?1)
@@ -65,10 +78,55 @@ pub(super) fn write(
     Ok(())
 }
 
+/// What becomes of an action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Acted {
+    /// It was taken, and is on disk.
+    Taken,
+    /// It was not.
+    Refused(Refused),
+    /// There is no such incident.
+    Unknown,
+}
+
+/// Takes an action of `by` at `now`, decided within the transaction, so that of two at once one is refused.
+pub(super) fn act(
+    tx: &Transaction<'_>,
+    id: IncidentId,
+    action: &Action,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Acted> {
+    let bytes = id.0.as_bytes().as_slice();
+    let known: Option<Option<String>> = tx
+        .prepare_cached("SELECT work FROM incidents WHERE id = ?1")?
+        .query_row([bytes], |row| row.get(0))
+        .optional()?;
+    let Some(work) = known else { return Ok(Acted::Unknown) };
+    let unreadable = |e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e));
+    let work: Work = work.map(|text| serde_json::from_str(&text)).transpose().map_err(unreadable)?.unwrap_or_default();
+    let next = match work.after(action, by, now) {
+        Ok(next) => next,
+        Err(refused) => return Ok(Acted::Refused(refused)),
+    };
+    let text = serde_json::to_string(&next).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    tx.prepare_cached(
+        "UPDATE incidents SET state = ?2, work = ?3,
+             touched = (SELECT coalesce(max(touched), 0) + 1 FROM incidents) WHERE id = ?1",
+    )?
+    .execute(params![bytes, next.state.as_str(), text])?;
+    Ok(Acted::Taken)
+}
+
 /// Incidents that are over and whose last event has gone go with it.
 pub(super) fn forget(tx: &Transaction<'_>, last: Position) -> rusqlite::Result<()> {
     tx.execute(
         "DELETE FROM incident_events WHERE incident IN
+         (SELECT id FROM incidents WHERE position <= ?1 AND cleared = 1)",
+        [to_signed(last.0)],
+    )?;
+    tx.execute(
+        "DELETE FROM incident_facets WHERE incident IN
          (SELECT id FROM incidents WHERE position <= ?1 AND cleared = 1)",
         [to_signed(last.0)],
     )?;
@@ -113,7 +171,7 @@ impl Reader {
     }
 
     /// A store that an earlier release wrote, and no later one has opened for writing, has none.
-    fn knows_incidents(&self) -> Result<bool> {
+    pub(super) fn knows_incidents(&self) -> Result<bool> {
         self.conn
             .prepare_cached("SELECT count(*) FROM sqlite_schema WHERE name = 'incident_events'")
             .and_then(|mut select| select.query_row([], |row| row.get::<_, i64>(0)))
@@ -121,9 +179,17 @@ impl Reader {
             .map_err(|e| self.failed(e))
     }
 
-    fn incident(&self, body: &str) -> Result<Incident> {
+    pub(super) fn incident(&self, body: &str) -> Result<Incident> {
         serde_json::from_str(body).map_err(|e| {
             Error::new(ErrorKind::Corrupt, format!("{}: an incident: {e}", self.file.display()))
+                .help(CORRUPT_HELP)
+                .source(e)
+        })
+    }
+
+    pub(super) fn work(&self, text: &str) -> Result<Work> {
+        serde_json::from_str(text).map_err(|e| {
+            Error::new(ErrorKind::Corrupt, format!("{}: work on an incident: {e}", self.file.display()))
                 .help(CORRUPT_HELP)
                 .source(e)
         })

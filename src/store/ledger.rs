@@ -84,6 +84,10 @@ impl Ledger {
                     super::incidents::write(&tx, changed, events, *up_to)?;
                     None
                 }
+                Request::Act { incident, action, by, acted, .. } => {
+                    *acted = super::incidents::act(&tx, *incident, action, by, now)?;
+                    None
+                }
                 Request::Flush { .. } | Request::Close => None,
             });
         }

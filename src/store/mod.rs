@@ -9,11 +9,13 @@
 //!
 //! The store's SQL and its SQLite types stay in this module.
 
+pub mod access;
 mod fault;
 mod folder;
 mod health;
 mod incidents;
 mod ledger;
+mod lists;
 mod media;
 mod options;
 mod outbox;
@@ -31,8 +33,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+pub use self::access::{AccessDb, AuditEntry, AuditQuery, AuditRow, RecordSort, Verified};
 pub use self::health::{StoreHealth, StoreStats};
-pub use self::incidents::{IncidentQuery, IncidentWriter};
+pub use self::incidents::{Acted, IncidentQuery, IncidentWriter};
+pub use self::lists::{EventMark, IncidentMark, ListFilter, ListedIncident};
 pub use self::media::{Draft, Media};
 pub use self::options::{MediaRetention, OnDurable, Retention, ShedMedia, StoreOptions};
 pub use self::outbox::SinkOutbox;
@@ -182,6 +186,12 @@ impl Store {
     /// `Io` or `Corrupt`.
     pub fn incident_writer(&self) -> Result<IncidentWriter> {
         IncidentWriter::new(self.reader()?, self.writer.clone(), self.subscribe())
+    }
+
+    /// Free bytes of the disk that the store is on.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        folder::free_bytes(&self.folder)
     }
 
     /// The stills and clips.

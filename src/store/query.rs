@@ -130,13 +130,24 @@ impl Reader {
     /// `Corrupt` when a page or row is damaged, `Io` when the file cannot be read.
     pub fn events(&self, query: &Query) -> Result<Vec<StoredEvent>> {
         let (sql, values) = query.sql();
-        let mut select = self.conn.prepare_cached(&sql).map_err(|e| self.failed(e))?;
-        let mut rows = select.query(params_from_iter(values)).map_err(|e| self.failed(e))?;
         let mut found = Vec::new();
+        self.stored_events(&sql, values, &mut found)?;
+        Ok(found)
+    }
+
+    /// Runs a statement that gives positions and bodies.
+    pub(super) fn stored_events(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+        found: &mut Vec<StoredEvent>,
+    ) -> Result<()> {
+        let mut select = self.conn.prepare_cached(sql).map_err(|e| self.failed(e))?;
+        let mut rows = select.query(params_from_iter(values)).map_err(|e| self.failed(e))?;
         while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
             found.push(self.stored(row)?);
         }
-        Ok(found)
+        Ok(())
     }
 
     /// All records of the events whose id begins with `digits`: hexadecimal, without dashes, at most 32. In order of id
@@ -149,13 +160,9 @@ impl Reader {
             |with: &str| u128::from_str_radix(&format!("{digits}{}", with.repeat(32 - digits.len().min(32))), 16);
         let (Ok(low), Ok(high)) = (padded("0"), padded("f")) else { return Ok(Vec::new()) };
         let sql = "SELECT position, body FROM events WHERE id BETWEEN ?1 AND ?2 ORDER BY id, revision LIMIT 1000";
-        let (low, high) = (low.to_be_bytes(), high.to_be_bytes());
-        let mut select = self.conn.prepare_cached(sql).map_err(|e| self.failed(e))?;
-        let mut rows = select.query(params![low.as_slice(), high.as_slice()]).map_err(|e| self.failed(e))?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
-            found.push(self.stored(row)?);
-        }
+        let ends = [low, high].map(|end| Value::from(end.to_be_bytes().to_vec()));
+        self.stored_events(sql, ends, &mut found)?;
         Ok(found)
     }
 

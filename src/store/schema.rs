@@ -20,7 +20,45 @@ const FULL_CHECK_BYTES: u64 = 32 << 20;
 /// An index on one column of a rowid table also orders by rowid, so each of these serves
 /// "this value, from this position on, in order". The one on cameras carries the time as well, because
 /// "this camera, that hour" is what people ask most.
-const MIGRATIONS: &[&str] = &[EVENTS, INCIDENTS];
+const MIGRATIONS: &[&str] = &[EVENTS, INCIDENTS, LISTS];
+
+/// What people did about incidents, and what the lists of the API are found by. `touched` grows with every change of an
+/// incident over the whole store; a facet is a camera, rule, kind or class that one of its events has.
+const LISTS: &str = "
+    ALTER TABLE incidents ADD COLUMN state   TEXT    NOT NULL DEFAULT 'new';
+    ALTER TABLE incidents ADD COLUMN work    TEXT;
+    ALTER TABLE incidents ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
+    UPDATE incidents SET touched = position;
+    CREATE INDEX incidents_began    ON incidents (began_ns, id);
+    CREATE INDEX incidents_state    ON incidents (state, began_ns, id);
+    CREATE INDEX incidents_severity ON incidents (severity, began_ns, id);
+    CREATE INDEX incidents_touched  ON incidents (touched);
+    CREATE TABLE incident_facets (
+        facet    TEXT    NOT NULL,
+        value    TEXT    NOT NULL,
+        began_ns INTEGER NOT NULL,
+        incident BLOB    NOT NULL,
+        PRIMARY KEY (facet, value, began_ns, incident)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX incident_facets_of ON incident_facets (incident, facet, value);
+    INSERT OR IGNORE INTO incident_facets
+        SELECT f.column1, CASE f.column1 WHEN 'camera' THEN e.camera WHEN 'rule' THEN e.rule WHEN 'kind' THEN e.kind
+                          ELSE e.class END, i.began_ns, i.id
+        FROM incidents i JOIN incident_events m ON m.incident = i.id JOIN events e ON e.id = m.event
+             JOIN (VALUES ('camera'), ('rule'), ('kind'), ('class')) f
+        WHERE f.column1 <> 'class' OR e.class IS NOT NULL;
+    DROP INDEX events_rule;
+    DROP INDEX events_kind;
+    DROP INDEX events_class;
+    DROP INDEX events_severity;
+    DROP INDEX events_time;
+    CREATE INDEX events_by_camera   ON events (camera, utc_ns, position, rule, kind, class, severity);
+    CREATE INDEX events_by_rule     ON events (rule, utc_ns, position, kind, class, severity);
+    CREATE INDEX events_by_kind     ON events (kind, utc_ns, position, rule, class, severity);
+    CREATE INDEX events_by_class    ON events (class, utc_ns, position, severity) WHERE class IS NOT NULL;
+    CREATE INDEX events_by_severity ON events (severity, utc_ns, position) WHERE severity <> 'info';
+    CREATE INDEX events_by_time     ON events (utc_ns, position);
+";
 
 /// Incidents are derived from events (`crate::incident`), up to a position; the body is the incident's JSON.
 const INCIDENTS: &str = "

@@ -14,12 +14,14 @@ use tokio::sync::watch;
 use super::fault::{Fault, classify};
 use super::folder::Reserve;
 use super::health::{Counters, StoreHealth, add};
+use super::incidents::Acted;
 use super::ledger::Ledger;
 use super::media::Media;
 use super::options::StoreOptions;
 use super::outbox::LiveSinks;
 use super::retention;
 use crate::base::{Error, ErrorKind, EventId, Result, Stop};
+use crate::incident::work::Action;
 use crate::incident::{Incident, IncidentId};
 use crate::scene::{Event, Position, Rejected};
 
@@ -49,6 +51,7 @@ pub(super) enum Request {
     Submit { events: Vec<Event>, tag: u64, ack: Option<Sender<Ack>> },
     Confirm { sink: String, up_to: Position, rejected: Vec<Rejected>, done: Sender<()> },
     Incidents { changed: Vec<Incident>, events: Vec<(EventId, IncidentId)>, up_to: Position, done: Sender<()> },
+    Act { incident: IncidentId, action: Action, by: String, acted: Acted, done: Sender<Acted> },
     Flush { done: Sender<()> },
     Close,
 }
@@ -116,6 +119,16 @@ impl EventWriter {
         let (done, stored) = bounded(1);
         self.send(Request::Incidents { changed, events, up_to, done })?;
         stored.recv().map_err(|_| closed())
+    }
+
+    /// Takes a person's action on an incident; returns once that is on disk.
+    ///
+    /// # Errors
+    /// `Internal` when the store is closing.
+    pub fn act(&self, incident: IncidentId, action: Action, by: &str) -> Result<Acted> {
+        let (done, acted) = bounded(1);
+        self.send(Request::Act { incident, action, by: by.to_owned(), acted: Acted::Unknown, done })?;
+        acted.recv().map_err(|_| closed())
     }
 
     /// Waits until everything queued before is on disk.
@@ -281,6 +294,9 @@ impl Writer {
                 (Request::Submit { ack: Some(waiting), .. }, Some(ack)) => drop(waiting.try_send(ack)),
                 (Request::Confirm { done, .. } | Request::Incidents { done, .. } | Request::Flush { done }, _) => {
                     let _ = done.try_send(());
+                }
+                (Request::Act { acted, done, .. }, _) => {
+                    let _ = done.try_send(acted);
                 }
                 _ => {}
             }

@@ -103,6 +103,7 @@ pub fn snapshot() -> Snapshot {
         durable_latency: Arc::new(latency),
         // A name that has to be escaped in a label.
         models: vec![("street \"a\\b\"\nc".to_owned(), "yolox".to_owned(), "0f".repeat(32))],
+        classes: vec![("default".to_owned(), vec!["car".to_owned()])],
         reloads_ok: 2,
         reloads_failed: 1,
     }

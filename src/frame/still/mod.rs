@@ -6,6 +6,7 @@
 mod blur;
 mod draw;
 pub(super) mod font;
+mod mask;
 
 pub use self::draw::Shape;
 

@@ -12,7 +12,7 @@ use crate::base::{Error, ErrorKind, Result};
 use crate::config::{Blur, EvidencePlan};
 use crate::frame::still::{Overlay, Shape, Snapshot};
 use crate::frame::{Frame, WhenFull};
-use crate::scene::{Detection, Event, Labels, NormBox, Track};
+use crate::scene::{Detection, Event, Labels, NormBox, Polygon, Track};
 use crate::store::Media;
 
 /// Pixels that may wait for the encoder, bytes; more are given up, for events do not wait for them.
@@ -54,15 +54,16 @@ pub struct StillWriter {
     plan: EvidencePlan,
     scenery: Scenery,
     labels: Labels,
+    masks: Arc<[Polygon]>,
     /// Where tracks have been.
     pub paths: Paths,
 }
 
 impl StillWriter {
-    /// One camera's.
+    /// One camera's; `masks` are painted over before anything else is done with a picture.
     #[must_use]
-    pub fn new(plan: EvidencePlan, scenery: Scenery, labels: Labels) -> Self {
-        Self { plan, scenery, labels, paths: Paths::default() }
+    pub fn new(plan: EvidencePlan, scenery: Scenery, labels: Labels, masks: Arc<[Polygon]>) -> Self {
+        Self { plan, scenery, labels, masks, paths: Paths::default() }
     }
 
     /// The stills of one frame's events, which are named in them.
@@ -76,7 +77,10 @@ impl StillWriter {
             if taken.is_none() {
                 let width = self.plan.still_width;
                 match seen.frame.picture.read(|planes| Snapshot::take(planes, width)).and_then(|taken| taken) {
-                    Ok(snapshot) => taken = Some(snapshot),
+                    Ok(mut snapshot) => {
+                        snapshot.mask(&self.masks);
+                        taken = Some(snapshot);
+                    }
                     Err(error) => {
                         tracing::warn!(camera = %event.camera, %error, "no still");
                         return stills;

@@ -260,13 +260,25 @@ impl PacketRing {
     /// # Errors
     /// Why there is nothing to cut from.
     pub fn begin(self: &Arc<Self>, at: &FrameTime) -> Result<Cut, NoCut> {
+        self.begin_before(at, self.options.pre_roll)
+    }
+
+    /// Begins a cut for somebody who watches: at the last entry point before the frame, without pre-roll.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn follow(self: &Arc<Self>, at: &FrameTime) -> Result<Cut, NoCut> {
+        self.begin_before(at, Duration::ZERO)
+    }
+
+    fn begin_before(self: &Arc<Self>, at: &FrameTime, pre_roll: Duration) -> Result<Cut, NoCut> {
         let mut state = self.lock();
         if self.options.link == Link::Recorded {
             state = self.reach(state, at);
         }
         let target = self.options.link.target(at, &state.clock).ok_or(NoCut::NoPackets)?;
         let stretch = state.stretch_of(target).ok_or(NoCut::NoPackets)?;
-        let wanted = target.pts_ns.saturating_sub(nanos(self.options.pre_roll));
+        let wanted = target.pts_ns.saturating_sub(nanos(pre_roll));
         let entries = || state.kept.iter().enumerate().filter(|(_, k)| k.stretch == stretch && k.packet.entry);
         let before = |limit: i64| entries().take_while(move |(_, kept)| kept.packet.pts_ns <= limit).last();
         let (index, first) = before(wanted)

@@ -1,0 +1,538 @@
+//! The book of users, sessions and tokens: every decision and every change.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::audit::Trail;
+use super::password;
+use super::role::{Role, Scope};
+use super::secret;
+use super::throttle::Throttle;
+use super::user::{Session, Token, User};
+use crate::base::{Clock, Error, ErrorKind, Result, Timestamp};
+use crate::store::{AccessDb, AuditEntry, RecordSort};
+
+/// A session ends after so long without a request.
+const IDLE: Duration = Duration::from_secs(12 * 3600);
+/// And after so long in any case.
+const LIFE: Duration = Duration::from_secs(7 * 86_400);
+/// How exact "last seen" is.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// Most users, and most sessions and tokens of one.
+const MOST: usize = 1000;
+/// The first administrator's name.
+const FIRST_USER: &str = "admin";
+
+/// A user name with a password that works once, for whoever reads the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneTime {
+    /// The user.
+    pub user: String,
+    /// The password, which must be changed at the first login.
+    pub password: String,
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Principal {
+    /// The user's name.
+    pub user: String,
+    /// What the user may do.
+    pub role: Role,
+    /// Which cameras the user may see.
+    pub scope: Scope,
+    /// `vi` or `en`.
+    pub language: String,
+    /// Whether nothing may be done before the password is changed.
+    pub must_change_password: bool,
+    /// The session, if a browser asks; a token has none.
+    pub session: Option<Session>,
+}
+
+/// What a login gives.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The cookie's value.
+    pub secret: String,
+    /// Who it is now.
+    pub principal: Principal,
+}
+
+/// A user to be made.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The name to log in with.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// The scope.
+    pub scope: Scope,
+    /// `vi` or `en`.
+    pub language: String,
+}
+
+/// What changes of a user; `None` leaves as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// The role.
+    pub role: Option<Role>,
+    /// Wards.
+    pub wards: Option<Option<Vec<String>>>,
+    /// Cameras.
+    pub cameras: Option<Option<Vec<String>>>,
+    /// Whether the user may log in.
+    pub disabled: Option<bool>,
+    /// Gives a new one-time password.
+    pub reset_password: bool,
+}
+
+/// See the module.
+pub struct Access {
+    db: Arc<AccessDb>,
+    clock: Arc<dyn Clock>,
+    state: RwLock<State>,
+    throttle: Throttle,
+    /// One password is hashed at a time: each takes 19 MiB and a good part of a core.
+    hashing: Mutex<()>,
+    trail: Trail,
+}
+
+#[derive(Default)]
+struct State {
+    users: BTreeMap<String, User>,
+    /// By the hash of the cookie's value.
+    sessions: BTreeMap<String, Session>,
+    /// By the hash of the token.
+    tokens: BTreeMap<String, Token>,
+}
+
+impl Access {
+    /// Opens the book of a store folder. Without any user there is an administrator afterwards, whose one-time password
+    /// is returned and kept nowhere else.
+    ///
+    /// # Errors
+    /// As [`AccessDb::open`]; `Corrupt` for a record that cannot be read.
+    pub fn open(store: &Path, clock: Arc<dyn Clock>) -> Result<(Self, Option<OneTime>)> {
+        let db = Arc::new(AccessDb::open(store)?);
+        let state = State {
+            users: load(&db, RecordSort::User)?,
+            sessions: load(&db, RecordSort::Session)?,
+            tokens: load(&db, RecordSort::Token)?,
+        };
+        let trail = Trail::start(Arc::clone(&db))?;
+        let (state, throttle, hashing) = (RwLock::new(state), Throttle::default(), Mutex::new(()));
+        let access = Self { db, clock, state, throttle, hashing, trail };
+        access.forget_expired()?;
+        if !access.read().users.is_empty() {
+            return Ok((access, None));
+        }
+        let new = NewUser {
+            name: FIRST_USER.to_owned(),
+            role: Role::Administrator,
+            scope: Scope::default(),
+            language: "vi".to_owned(),
+        };
+        let password = access.create(new)?;
+        Ok((access, Some(OneTime { user: FIRST_USER.to_owned(), password })))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The audit trail.
+    #[must_use]
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// The database, for reading the audit trail.
+    #[must_use]
+    pub fn db(&self) -> &AccessDb {
+        &self.db
+    }
+
+    /// An entry of the trail, at this moment.
+    #[must_use]
+    pub fn entry(&self, who: &Principal, address: IpAddr, action: &str, object: &str, detail: &str) -> AuditEntry {
+        AuditEntry {
+            at: self.clock.utc(),
+            actor: who.user.clone(),
+            role: who.role.as_str().to_owned(),
+            address: address.to_string(),
+            action: action.to_owned(),
+            object: object.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// Checks a password and begins a session. Takes tens of milliseconds of CPU.
+    ///
+    /// # Errors
+    /// `Busy` while the login limit holds, with the seconds to wait in the message; `Auth` for a wrong name or password,
+    /// which are not told apart.
+    pub fn login(&self, user: &str, password: &str, address: IpAddr, agent: &str) -> Result<Login> {
+        let now = self.clock.monotonic();
+        if let Some(wait) = self.throttle.wait(user, address, now) {
+            let seconds = wait.as_secs() + 1;
+            return Err(Error::new(ErrorKind::Busy, format!("too many wrong passwords; wait {seconds} s")));
+        }
+        let known = self.read().users.get(user).filter(|user| !user.disabled).cloned();
+        let right = {
+            let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
+            password::is_right(password, known.as_ref().map(|user| user.password.as_str()))
+        };
+        let Some(mut known) = known.filter(|_| right) else {
+            self.throttle.failed(user, address, now);
+            return Err(Error::new(ErrorKind::Auth, "the name or the password is wrong"));
+        };
+        self.throttle.succeeded(user);
+        let now = self.clock.utc();
+        let secret = secret::secret();
+        let session = Session {
+            id: secret::id(),
+            user: known.name.clone(),
+            csrf: secret::secret(),
+            created: now,
+            expires: now + IDLE,
+            last_seen: now,
+            address: address.to_string(),
+            agent: agent.chars().take(200).collect(),
+        };
+        self.forget_expired()?;
+        let own = self.read().sessions.values().filter(|session| session.user == known.name).count();
+        if own >= MOST {
+            return Err(Error::new(ErrorKind::Busy, "this user has too many sessions; revoke some"));
+        }
+        let key = secret::hashed(&secret);
+        self.db.put(RecordSort::Session, &key, &text(&session)?)?;
+        known.last_seen = Some(now);
+        self.keep(&known)?;
+        let principal = principal(&known, Some(session.clone()));
+        self.write().sessions.insert(key, session);
+        Ok(Login { secret, principal })
+    }
+
+    /// Whose cookie or token this is; `None` for a wrong or expired one.
+    #[must_use]
+    pub fn who(&self, secret: &str, is_token: bool) -> Option<Principal> {
+        let key = secret::hashed(secret);
+        let now = self.clock.utc();
+        let (found, stale) = {
+            let state = self.read();
+            let (user, session, seen) = if is_token {
+                let token = state.tokens.get(&key)?;
+                (&token.user, None, token.last_seen)
+            } else {
+                let session = state.sessions.get(&key).filter(|session| is_alive(session, now))?;
+                (&session.user, Some(session.clone()), Some(session.last_seen))
+            };
+            let user = state.users.get(user).filter(|user| !user.disabled)?;
+            (principal(user, session), seen.is_none_or(|seen| now - seen > SEEN_EVERY))
+        };
+        if stale && let Err(error) = self.seen(&key, is_token, now) {
+            tracing::warn!(%error, "when a user was last seen cannot be written");
+        }
+        Some(found)
+    }
+
+    fn seen(&self, key: &str, is_token: bool, now: Timestamp) -> Result<()> {
+        let (sort, body) = {
+            let mut state = self.write();
+            if is_token {
+                let Some(token) = state.tokens.get_mut(key) else { return Ok(()) };
+                token.last_seen = Some(now);
+                (RecordSort::Token, text(token)?)
+            } else {
+                let Some(session) = state.sessions.get_mut(key) else { return Ok(()) };
+                session.last_seen = now;
+                session.expires = (now + IDLE).min(session.created + LIFE);
+                (RecordSort::Session, text(session)?)
+            }
+        };
+        self.db.put(sort, key, &body)
+    }
+
+    fn forget_expired(&self) -> Result<()> {
+        let now = self.clock.utc();
+        let gone: Vec<String> = {
+            let mut state = self.write();
+            state.sessions.extract_if(.., |_, session| !is_alive(session, now)).map(|(key, _)| key).collect()
+        };
+        gone.iter().try_for_each(|key| self.db.remove(RecordSort::Session, key))
+    }
+
+    /// Whether the text is the session's CSRF token.
+    #[must_use]
+    pub fn csrf_fits(session: &Session, given: &str) -> bool {
+        secret::same(&session.csrf, given)
+    }
+
+    /// Sessions that are alive, of one user or of all, the latest first.
+    #[must_use]
+    pub fn sessions(&self, user: Option<&str>) -> Vec<Session> {
+        let now = self.clock.utc();
+        let state = self.read();
+        let wanted = |session: &&Session| is_alive(session, now) && user.is_none_or(|user| session.user == user);
+        let mut found: Vec<Session> = state.sessions.values().filter(wanted).cloned().collect();
+        found.sort_by_key(|session| std::cmp::Reverse(session.last_seen));
+        found
+    }
+
+    /// Ends a session by its id, of that user or of anybody; whether there was one.
+    ///
+    /// # Errors
+    /// `DiskFull` or `Io`; the session has ended all the same.
+    pub fn end_session(&self, id: &str, user: Option<&str>) -> Result<bool> {
+        self.end_sessions(|session| session.id == id && user.is_none_or(|user| session.user == user))
+    }
+
+    fn end_sessions(&self, wanted: impl Fn(&Session) -> bool) -> Result<bool> {
+        let gone: Vec<String> =
+            self.write().sessions.extract_if(.., |_, session| wanted(session)).map(|(key, _)| key).collect();
+        gone.iter().try_for_each(|key| self.db.remove(RecordSort::Session, key))?;
+        Ok(!gone.is_empty())
+    }
+
+    /// Changes the password and ends the user's other sessions.
+    ///
+    /// # Errors
+    /// `Auth` when the old one is wrong; `Busy` for the login limit; `Config` when the new one is none.
+    pub fn change_password(&self, who: &Principal, address: IpAddr, old: &str, new: &str) -> Result<()> {
+        let now = self.clock.monotonic();
+        if let Some(wait) = self.throttle.wait(&who.user, address, now) {
+            let seconds = wait.as_secs() + 1;
+            return Err(Error::new(ErrorKind::Busy, format!("too many wrong passwords; wait {seconds} s")));
+        }
+        let Some(mut user) = self.read().users.get(&who.user).cloned() else {
+            return Err(Error::new(ErrorKind::NotFound, "this user is gone"));
+        };
+        let hash = {
+            let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
+            if !password::is_right(old, Some(&user.password)) {
+                self.throttle.failed(&who.user, address, now);
+                return Err(Error::new(ErrorKind::Auth, "the old password is wrong"));
+            }
+            let fault =
+                password::fault(new, &user.name).or_else(|| (old == new).then(|| "it is the old one".to_owned()));
+            if let Some(fault) = fault {
+                return Err(Error::new(ErrorKind::Config, fault));
+            }
+            password::hash(new)?
+        };
+        user.password = hash;
+        user.must_change_password = false;
+        self.keep(&user)?;
+        let own = who.session.as_ref().map(|session| session.id.as_str());
+        self.end_sessions(|session| session.user == who.user && Some(session.id.as_str()) != own).map(drop)
+    }
+
+    /// Sets a user's language: `vi` or `en`.
+    ///
+    /// # Errors
+    /// `Config` for another one; `NotFound`.
+    pub fn set_language(&self, name: &str, language: &str) -> Result<()> {
+        if !matches!(language, "vi" | "en") {
+            return Err(Error::new(ErrorKind::Config, "the language is `vi` or `en`"));
+        }
+        let Some(mut user) = self.user(name) else { return Err(Error::new(ErrorKind::NotFound, "this user is gone")) };
+        user.language = language.to_owned();
+        self.keep(&user)
+    }
+
+    /// All users by name.
+    #[must_use]
+    pub fn users(&self) -> Vec<User> {
+        self.read().users.values().cloned().collect()
+    }
+
+    /// A user.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<User> {
+        self.read().users.get(name).cloned()
+    }
+
+    /// Makes a user; the one-time password.
+    ///
+    /// # Errors
+    /// `Busy` when there is such a user; `Config` for a name that is none.
+    pub fn create(&self, new: NewUser) -> Result<String> {
+        let good = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
+        if new.name.is_empty() || new.name.chars().count() > 64 || !new.name.chars().all(good) {
+            let what = "a user's name has 1 to 64 letters, digits, `.`, `-`, `_` or `@`";
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        if self.read().users.len() >= MOST {
+            return Err(Error::new(ErrorKind::Busy, format!("there are {MOST} users already")));
+        }
+        let password = secret::one_time_password();
+        let user = User {
+            name: new.name,
+            password: password::hash(&password)?,
+            role: new.role,
+            scope: new.scope,
+            language: if new.language == "en" { "en" } else { "vi" }.to_owned(),
+            must_change_password: true,
+            disabled: false,
+            created: self.clock.utc(),
+            last_seen: None,
+        };
+        let mut state = self.write();
+        if state.users.contains_key(&user.name) {
+            return Err(Error::new(ErrorKind::Busy, format!("there is a user {} already", user.name)));
+        }
+        self.db.put(RecordSort::User, &user.name, &text(&user)?)?;
+        state.users.insert(user.name.clone(), user);
+        Ok(password)
+    }
+
+    /// Changes a user; the new one-time password, if one was asked for. Takes effect for every session at once.
+    ///
+    /// # Errors
+    /// `NotFound`; `Config` when no administrator would be left.
+    pub fn change(&self, name: &str, change: UserChange) -> Result<Option<String>> {
+        let reset = change.reset_password.then(secret::one_time_password);
+        let hash = reset.as_deref().map(password::hash).transpose()?;
+        {
+            let mut state = self.write();
+            let known = state.users.get(name);
+            let mut user =
+                known.cloned().ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no user {name}")))?;
+            user.role = change.role.unwrap_or(user.role);
+            user.scope.wards = change.wards.unwrap_or(user.scope.wards);
+            user.scope.cameras = change.cameras.unwrap_or(user.scope.cameras);
+            user.disabled = change.disabled.unwrap_or(user.disabled);
+            if let Some(hash) = hash {
+                user.password = hash;
+                user.must_change_password = true;
+            }
+            if !is_master(&user) {
+                state.needs_another_master(name)?;
+            }
+            self.db.put(RecordSort::User, name, &text(&user)?)?;
+            state.users.insert(name.to_owned(), user);
+        }
+        if change.disabled == Some(true) || reset.is_some() {
+            self.end_sessions(|session| session.user == name)?;
+        }
+        Ok(reset)
+    }
+
+    /// Takes a user out, with sessions and tokens.
+    ///
+    /// # Errors
+    /// `NotFound`; `Config` when no administrator would be left.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        let tokens: Vec<String> = {
+            let mut state = self.write();
+            if !state.users.contains_key(name) {
+                return Err(Error::new(ErrorKind::NotFound, format!("there is no user {name}")));
+            }
+            state.needs_another_master(name)?;
+            self.db.remove(RecordSort::User, name)?;
+            state.users.remove(name);
+            state.tokens.extract_if(.., |_, token| token.user == name).map(|(key, _)| key).collect()
+        };
+        tokens.iter().try_for_each(|key| self.db.remove(RecordSort::Token, key))?;
+        self.end_sessions(|session| session.user == name).map(drop)
+    }
+
+    /// Tokens of one user or of all, by id.
+    #[must_use]
+    pub fn tokens(&self, user: Option<&str>) -> Vec<Token> {
+        let state = self.read();
+        state.tokens.values().filter(|token| user.is_none_or(|user| token.user == user)).cloned().collect()
+    }
+
+    /// Makes a token of a user: what it is known by, and its secret, which is kept nowhere.
+    ///
+    /// # Errors
+    /// `Busy` when the user has too many.
+    pub fn create_token(&self, user: &str, label: &str) -> Result<(Token, String)> {
+        if self.tokens(Some(user)).len() >= MOST {
+            return Err(Error::new(ErrorKind::Busy, "this user has too many tokens; delete some"));
+        }
+        let secret = format!("vantage_{}", secret::secret());
+        let label = label.chars().take(100).collect();
+        let (id, created) = (secret::id(), self.clock.utc());
+        let token = Token { id, user: user.to_owned(), label, created, last_seen: None };
+        let key = secret::hashed(&secret);
+        self.db.put(RecordSort::Token, &key, &text(&token)?)?;
+        self.write().tokens.insert(key, token.clone());
+        Ok((token, secret))
+    }
+
+    /// Takes a token out, of that user or of anybody; whether there was one.
+    ///
+    /// # Errors
+    /// `DiskFull` or `Io`; the token has ended all the same.
+    pub fn delete_token(&self, id: &str, user: Option<&str>) -> Result<bool> {
+        let wanted = |token: &Token| token.id == id && user.is_none_or(|user| token.user == user);
+        let gone: Vec<String> =
+            self.write().tokens.extract_if(.., |_, token| wanted(token)).map(|(key, _)| key).collect();
+        gone.iter().try_for_each(|key| self.db.remove(RecordSort::Token, key))?;
+        Ok(!gone.is_empty())
+    }
+
+    fn keep(&self, user: &User) -> Result<()> {
+        self.db.put(RecordSort::User, &user.name, &text(user)?)?;
+        self.write().users.insert(user.name.clone(), user.clone());
+        Ok(())
+    }
+}
+
+impl State {
+    /// There must always be somebody who may do everything.
+    fn needs_another_master(&self, but: &str) -> Result<()> {
+        if self.users.values().any(|user| user.name != but && is_master(user)) {
+            return Ok(());
+        }
+        let known = self.users.get(but).is_some_and(is_master);
+        if !known {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Config, format!("{but} is the only administrator of all cameras")))
+    }
+}
+
+fn is_master(user: &User) -> bool {
+    user.role == Role::Administrator && user.scope.is_all() && !user.disabled
+}
+
+fn is_alive(session: &Session, now: Timestamp) -> bool {
+    now < session.expires
+}
+
+fn principal(user: &User, session: Option<Session>) -> Principal {
+    Principal {
+        user: user.name.clone(),
+        role: user.role,
+        scope: user.scope.clone(),
+        language: user.language.clone(),
+        must_change_password: user.must_change_password,
+        session,
+    }
+}
+
+fn text(record: &impl Serialize) -> Result<String> {
+    serde_json::to_string(record).map_err(|e| Error::new(ErrorKind::Internal, "a record is no JSON").source(e))
+}
+
+fn load<T: DeserializeOwned>(db: &AccessDb, sort: RecordSort) -> Result<BTreeMap<String, T>> {
+    let read = |(key, body): (String, String)| {
+        let record = serde_json::from_str(&body)
+            .map_err(|e| Error::new(ErrorKind::Corrupt, format!("access.db: {sort:?} {key}")).source(e))?;
+        Ok((key, record))
+    };
+    db.records(sort)?.into_iter().map(read).collect()
+}

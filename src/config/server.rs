@@ -1,0 +1,87 @@
+//! The HTTP port: where it listens, how it is encrypted, who is asked.
+
+use std::net::SocketAddr;
+
+use super::compile::{Context, mark_of};
+use super::plan::{ServerPlan, ServerTls};
+use super::raw::{self, default};
+use super::read::{Field, quoted};
+
+/// Compiles the section; none when its address cannot be read.
+pub(super) fn server(context: &mut Context<'_>, server: &raw::Server) -> Option<ServerPlan> {
+    if matches!(server.listen, Field::Bad) {
+        return None;
+    }
+    let written = server.listen.get().map_or(default::LISTEN, String::as_str);
+    let mark = mark_of(&server.listen).unwrap_or_default();
+    let Ok(listen) = written.parse::<SocketAddr>() else {
+        let message = format!("`listen` cannot be {}", quoted(written));
+        context.problems.error(mark, message, "write an address and a port, such as 127.0.0.1:9090 or [::1]:9090");
+        return None;
+    };
+    let map = server.map.get();
+    let plan = ServerPlan {
+        listen,
+        page: server.page.or(true),
+        authentication: server.authentication.or(true),
+        tls: server.tls.get().and_then(|tls| encryption(context, tls, mark_of(&server.tls).unwrap_or_default())),
+        insecure_listen: server.insecure_listen.or(false),
+        map_outline: map.and_then(|map| file(context, &map.outline, "outline")),
+        map_tiles: map.and_then(|map| file(context, &map.tiles, "tiles")),
+    };
+    // A section that cannot be read counts as meant: one mistake is told once.
+    let exposure = plan.exposure().filter(|_| !server.tls.is_given() || plan.tls.is_some());
+    if let Some(message) = exposure.filter(|_| !plan.insecure_listen) {
+        let help = "listen on 127.0.0.1 (behind a proxy if you like), or add `tls: {self_signed: true}` and leave \
+                    `page` and `authentication` on, or add `insecure_listen: true`";
+        context.problems.error(mark, message, help);
+    }
+    if let Some(flag) = server.insecure_listen.located().filter(|flag| flag.value && plan.exposure().is_none()) {
+        let message = format!("`insecure_listen` changes nothing: {listen} is safe already");
+        context.problems.error(flag.mark, message, "remove it");
+    }
+    if !plan.page {
+        let without = "it belongs to the page, and `page` is false: remove one of them";
+        for (name, mark) in [("authentication", mark_of(&server.authentication)), ("map", mark_of(&server.map))] {
+            if let Some(mark) = mark {
+                context.problems.error(mark, format!("`{name}` would be ignored"), without);
+            }
+        }
+    }
+    Some(plan)
+}
+
+fn encryption(context: &mut Context<'_>, tls: &raw::ServerTls, mark: super::text::Mark) -> Option<ServerTls> {
+    let self_signed = tls.self_signed.or(false);
+    let certificate = file(context, &tls.certificate, "certificate");
+    let key = file(context, &tls.key, "key");
+    match (tls.certificate.is_given(), tls.key.is_given(), self_signed) {
+        (true, true, false) => Some(ServerTls::Files { certificate: certificate?, key: key? }),
+        (false, false, true) => Some(ServerTls::SelfSigned),
+        (true, true, true) => {
+            let message = "`self_signed` would be ignored: there is a certificate";
+            context.problems.error(mark, message, "remove one of them");
+            None
+        }
+        _ => {
+            let help = "give `certificate` and `key`, or `self_signed: true`";
+            context.problems.error(mark, "`tls` does not say which certificate to use", help);
+            None
+        }
+    }
+}
+
+/// A file that must be there.
+fn file(context: &mut Context<'_>, field: &Field<String>, name: &str) -> Option<std::path::PathBuf> {
+    let path = context.path_of(field)?;
+    if let Err(why) = std::fs::metadata(&path) {
+        let mark = mark_of(field).unwrap_or_default();
+        context.problems.error(
+            mark,
+            format!("`{name}`: {} cannot be read: {why}", path.display()),
+            "name a file that exists",
+        );
+        return None;
+    }
+    Some(path)
+}

@@ -1,0 +1,394 @@
+//! Lists for people: events and incidents by any filter, newest first, page by page.
+//!
+//! Both are ordered by time and then by key, so that a page's last row is where the next one begins, whatever came
+//! meanwhile. Every filter is driven by an index that carries the other filters' columns: one scan in order for each
+//! value of the driving filter, of at most a page's rows, which are then merged. Bodies are read for the page only.
+
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params_from_iter};
+
+use super::ledger::{to_signed, to_unsigned};
+use super::query::{Reader, severity_name};
+use crate::base::{EventId, Result, Timestamp};
+use crate::incident::work::{Work, WorkState};
+use crate::incident::{Incident, IncidentId};
+use crate::scene::{Position, Severity, StoredEvent};
+
+/// What narrows a list; an empty set does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ListFilter {
+    /// These cameras only; `None` for all, and an empty list for none.
+    pub cameras: Option<Vec<String>>,
+    /// Ids or kinds of rules.
+    pub rules: Vec<String>,
+    /// Class names.
+    pub classes: Vec<String>,
+    /// Severities.
+    pub severities: Vec<Severity>,
+    /// States of people's work; of incidents only.
+    pub states: Vec<WorkState>,
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+}
+
+/// Where a page of events begins: right after (that is, older than) this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventMark {
+    /// Capture time.
+    pub utc: Timestamp,
+    /// Position.
+    pub position: Position,
+}
+
+/// Where a page of incidents begins: right after this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncidentMark {
+    /// When it began.
+    pub began: Timestamp,
+    /// Its id.
+    pub id: IncidentId,
+}
+
+/// An incident with what people did about it and the event that began it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedIncident {
+    /// The incident.
+    pub incident: Incident,
+    /// What people did.
+    pub work: Work,
+    /// Grows with every change of any incident.
+    pub touched: u64,
+    /// Happenings in it.
+    pub events: u64,
+    /// The first record of the event that began it, unless retention took it.
+    pub first: Option<StoredEvent>,
+}
+
+/// A statement under construction.
+#[derive(Default)]
+struct Terms {
+    terms: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Terms {
+    fn add(&mut self, term: impl Into<String>, values: impl IntoIterator<Item = Value>) {
+        self.terms.push(term.into());
+        self.values.extend(values);
+    }
+
+    /// `column IN (?, …)`; nothing for an empty set.
+    fn among(&mut self, column: &str, values: Vec<Value>) {
+        if !values.is_empty() {
+            self.add(format!("{column} IN ({})", marks(values.len())), values);
+        }
+    }
+
+    fn filter(&self) -> String {
+        if self.terms.is_empty() { "TRUE".to_owned() } else { self.terms.join(" AND ") }
+    }
+}
+
+fn marks(count: usize) -> String {
+    let mut text = "?, ".repeat(count);
+    text.truncate(text.len().saturating_sub(2));
+    text
+}
+
+fn texts(words: &[String]) -> Vec<Value> {
+    words.iter().cloned().map(Value::from).collect()
+}
+
+fn severities(wanted: &[Severity]) -> Vec<Value> {
+    wanted.iter().map(|severity| Value::from(severity_name(*severity).to_owned())).collect()
+}
+
+/// One ordered scan: an index and the value it is entered at.
+type Scan = (&'static str, Option<(&'static str, String)>);
+
+/// The scans of a list of events: of the cameras if they are narrowed down, else of the filter that narrows most.
+fn event_scans(filter: &ListFilter) -> Vec<Scan> {
+    let each = |index: &'static str, column: &'static str, values: &[String]| -> Vec<Scan> {
+        values.iter().map(|value| (index, Some((column, value.clone())))).collect()
+    };
+    if let Some(cameras) = &filter.cameras {
+        return each("events_by_camera", "camera", cameras);
+    }
+    if !filter.rules.is_empty() {
+        let mut scans = each("events_by_rule", "rule", &filter.rules);
+        scans.extend(each("events_by_kind", "kind", &filter.rules));
+        return scans;
+    }
+    if !filter.classes.is_empty() {
+        return each("events_by_class", "class", &filter.classes);
+    }
+    if !filter.severities.is_empty() && !filter.severities.contains(&Severity::Info) {
+        let words: Vec<String> = filter.severities.iter().map(|s| severity_name(*s).to_owned()).collect();
+        return each("events_by_severity", "severity", &words);
+    }
+    vec![("events_by_time", None)]
+}
+
+impl Reader {
+    /// A page of events, the newest first: at most `limit` after `mark`.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn list_events(&self, filter: &ListFilter, mark: Option<EventMark>, limit: usize) -> Result<Vec<StoredEvent>> {
+        let mut found: Vec<(i64, i64)> = Vec::new();
+        for (index, entry) in event_scans(filter) {
+            let mut terms = Terms::default();
+            if let Some((column, value)) = entry {
+                terms.add(format!("{column} = ?"), [Value::from(value)]);
+                if column == "severity" {
+                    // The condition of the partial index.
+                    terms.add("severity <> 'info'", []);
+                }
+            }
+            if !filter.rules.is_empty() {
+                let places = marks(filter.rules.len());
+                let twice = texts(&filter.rules).into_iter().chain(texts(&filter.rules));
+                terms.add(format!("(rule IN ({places}) OR kind IN ({places}))"), twice);
+            }
+            terms.among("class", texts(&filter.classes));
+            terms.among("severity", severities(&filter.severities));
+            if index == "events_by_class" {
+                terms.add("class IS NOT NULL", []);
+            }
+            between(&mut terms, "utc_ns", filter);
+            if let Some(mark) = mark {
+                let values = [Value::from(mark.utc.0), Value::from(to_signed(mark.position.0))];
+                terms.add("(utc_ns, position) < (?, ?)", values);
+            }
+            let sql = format!(
+                "SELECT utc_ns, position FROM events INDEXED BY {index} WHERE {}
+                 ORDER BY utc_ns DESC, position DESC LIMIT {limit}",
+                terms.filter()
+            );
+            self.rows(&sql, terms.values, |row| Ok((row.get(0)?, row.get(1)?)), &mut found)?;
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found.truncate(limit);
+        found.into_iter().filter_map(|(_, position)| self.event_at(position).transpose()).collect()
+    }
+
+    fn event_at(&self, position: i64) -> Result<Option<StoredEvent>> {
+        let mut found = Vec::new();
+        let sql = "SELECT position, body FROM events WHERE position = ?";
+        self.stored_events(sql, [Value::from(position)], &mut found)?;
+        Ok(found.pop())
+    }
+
+    /// All records of one happening, in order of revision.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn records(&self, id: EventId) -> Result<Vec<StoredEvent>> {
+        let mut found = Vec::new();
+        let sql = "SELECT position, body FROM events WHERE id = ? ORDER BY revision LIMIT 1000";
+        self.stored_events(sql, [Value::from(id.0.as_bytes().to_vec())], &mut found)?;
+        Ok(found)
+    }
+
+    /// The records of an incident's happenings, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn events_of_incident(&self, id: IncidentId, limit: usize) -> Result<Vec<StoredEvent>> {
+        let mut found = Vec::new();
+        let sql = "SELECT position, body FROM events WHERE id IN (SELECT event FROM incident_events WHERE incident = ?)
+                   ORDER BY position LIMIT ?";
+        let values = [Value::from(id.0.as_bytes().to_vec()), Value::from(to_signed(limit as u64))];
+        self.stored_events(sql, values, &mut found)?;
+        Ok(found)
+    }
+
+    /// A page of incidents, those that began last first: at most `limit` after `mark`.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn list_incidents(
+        &self,
+        filter: &ListFilter,
+        mark: Option<IncidentMark>,
+        limit: usize,
+    ) -> Result<Vec<ListedIncident>> {
+        let mut found: Vec<(i64, Vec<u8>)> = Vec::new();
+        for (from, entry) in incident_scans(filter) {
+            let mut terms = Terms::default();
+            if let Some((term, values)) = entry {
+                terms.add(term, values);
+            }
+            facet(&mut terms, &["rule", "kind"], &filter.rules);
+            facet(&mut terms, &["class"], &filter.classes);
+            terms.among("i.severity", severities(&filter.severities));
+            terms.among("i.state", filter.states.iter().map(|s| Value::from(s.as_str().to_owned())).collect());
+            between(&mut terms, from.began, filter);
+            if let Some(mark) = mark {
+                let values = [Value::from(mark.began.0), Value::from(mark.id.0.as_bytes().to_vec())];
+                terms.add(format!("({}, {}) < (?, ?)", from.began, from.id), values);
+            }
+            let sql = format!(
+                "SELECT {began}, {id} FROM {from} WHERE {filter} ORDER BY {began} DESC, {id} DESC LIMIT {limit}",
+                began = from.began,
+                id = from.id,
+                from = from.sql,
+                filter = terms.filter()
+            );
+            self.rows(&sql, terms.values, |row| Ok((row.get(0)?, row.get(1)?)), &mut found)?;
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found.truncate(limit);
+        found.into_iter().filter_map(|(_, id)| self.listed(&id).transpose()).collect()
+    }
+
+    /// One incident, if there is such a one.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn listed_incident(&self, id: IncidentId) -> Result<Option<ListedIncident>> {
+        self.listed(id.0.as_bytes())
+    }
+
+    /// Incidents that changed after `touched`, in the order of their latest change, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn incidents_touched(&self, touched: u64, limit: usize) -> Result<Vec<ListedIncident>> {
+        let mut ids: Vec<Vec<u8>> = Vec::new();
+        let sql = "SELECT id FROM incidents WHERE touched > ? ORDER BY touched LIMIT ?";
+        let values = vec![Value::from(to_signed(touched)), Value::from(to_signed(limit as u64))];
+        self.rows(sql, values, |row| row.get(0), &mut ids)?;
+        ids.into_iter().filter_map(|id| self.listed(&id).transpose()).collect()
+    }
+
+    /// How far incidents have changed.
+    ///
+    /// # Errors
+    /// As [`Reader::events`].
+    pub fn last_touched(&self) -> Result<u64> {
+        self.conn
+            .prepare_cached("SELECT coalesce(max(touched), 0) FROM incidents")
+            .and_then(|mut select| select.query_row([], |row| row.get(0)))
+            .map(to_unsigned)
+            .map_err(|e| self.failed(e))
+    }
+
+    fn listed(&self, id: &[u8]) -> Result<Option<ListedIncident>> {
+        let row = self
+            .conn
+            .prepare_cached(
+                "SELECT body, work, touched, (SELECT count(*) FROM incident_events WHERE incident = id)
+                 FROM incidents WHERE id = ?1",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_row([id], |row| {
+                        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?, row.get(3)?))
+                    })
+                    .optional()
+            })
+            .map_err(|e| self.failed(e))?;
+        let Some((body, work, touched, events)) = row else { return Ok(None) };
+        let incident = self.incident(&body)?;
+        let work = work.map(|work| self.work(&work)).transpose()?.unwrap_or_default();
+        let mut first = Vec::new();
+        let sql = "SELECT position, body FROM events WHERE id = ? ORDER BY revision LIMIT 1";
+        self.stored_events(sql, [Value::from(incident.first_event.0.as_bytes().to_vec())], &mut first)?;
+        let (touched, events) = (to_unsigned(touched), to_unsigned(events));
+        Ok(Some(ListedIncident { incident, work, touched, events, first: first.pop() }))
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        values: Vec<Value>,
+        read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        found: &mut Vec<T>,
+    ) -> Result<()> {
+        let mut select = self.conn.prepare_cached(sql).map_err(|e| self.failed(e))?;
+        let rows = select.query_map(params_from_iter(values), |row| read(row)).map_err(|e| self.failed(e))?;
+        for row in rows {
+            found.push(row.map_err(|e| self.failed(e))?);
+        }
+        Ok(())
+    }
+}
+
+/// What a scan of incidents, `i`, goes through in order of time.
+#[derive(Clone, Copy)]
+struct Driver {
+    sql: &'static str,
+    /// The column of the incident's beginning.
+    began: &'static str,
+    /// The column of its id.
+    id: &'static str,
+}
+
+const BY_FACET: Driver = Driver {
+    sql: "incident_facets d CROSS JOIN incidents i ON i.id = d.incident",
+    began: "d.began_ns",
+    id: "d.incident",
+};
+const BY_STATE: Driver = Driver { sql: "incidents i INDEXED BY incidents_state", began: "i.began_ns", id: "i.id" };
+const BY_SEVERITY: Driver =
+    Driver { sql: "incidents i INDEXED BY incidents_severity", began: "i.began_ns", id: "i.id" };
+const BY_TIME: Driver = Driver { sql: "incidents i INDEXED BY incidents_began", began: "i.began_ns", id: "i.id" };
+
+type IncidentScan = (Driver, Option<(String, Vec<Value>)>);
+
+fn incident_scans(filter: &ListFilter) -> Vec<IncidentScan> {
+    let facets = |names: &[&str], values: &[String]| -> Vec<IncidentScan> {
+        let pairs = names.iter().flat_map(|name| values.iter().map(move |value| (*name, value.clone())));
+        pairs
+            .map(|(name, value)| {
+                (BY_FACET, Some((format!("d.facet = '{name}' AND d.value = ?"), vec![Value::from(value)])))
+            })
+            .collect()
+    };
+    if let Some(cameras) = &filter.cameras {
+        return facets(&["camera"], cameras);
+    }
+    if !filter.rules.is_empty() {
+        return facets(&["rule", "kind"], &filter.rules);
+    }
+    if !filter.classes.is_empty() {
+        return facets(&["class"], &filter.classes);
+    }
+    if !filter.states.is_empty() {
+        let of = |state: &WorkState| {
+            (BY_STATE, Some(("i.state = ?".to_owned(), vec![Value::from(state.as_str().to_owned())])))
+        };
+        return filter.states.iter().map(of).collect();
+    }
+    if !filter.severities.is_empty() {
+        let of = |value: Value| (BY_SEVERITY, Some(("i.severity = ?".to_owned(), vec![value])));
+        return severities(&filter.severities).into_iter().map(of).collect();
+    }
+    vec![(BY_TIME, None)]
+}
+
+fn facet(terms: &mut Terms, facets: &[&str], values: &[String]) {
+    if !values.is_empty() {
+        let names = facets.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+        let term = format!(
+            "EXISTS (SELECT 1 FROM incident_facets f WHERE f.incident = i.id AND f.facet IN ({names})
+             AND f.value IN ({}))",
+            marks(values.len())
+        );
+        terms.add(term, texts(values));
+    }
+}
+
+fn between(terms: &mut Terms, column: &str, filter: &ListFilter) {
+    if let Some(from) = filter.from {
+        terms.add(format!("{column} >= ?"), [Value::from(from.0)]);
+    }
+    if let Some(to) = filter.to {
+        terms.add(format!("{column} < ?"), [Value::from(to.0)]);
+    }
+}

@@ -1,0 +1,303 @@
+//! Logging in and out, the password, the language, and the list of sessions.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::app::{App, blocking};
+use super::endpoint::{Endpoint, Gives, Need, schema_of};
+use super::guard::{COOKIE, Peer, Who};
+use super::listing::{Page, json};
+use super::problem::Problem;
+use super::query::{Body, Params};
+use crate::access::{Access, Principal, Role};
+use crate::base::{ErrorKind, Timestamp};
+
+/// Name and password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    /// The user's name.
+    user: String,
+    /// The password.
+    password: String,
+}
+
+/// Who is logged in.
+#[derive(Serialize, JsonSchema)]
+struct SessionView {
+    /// The user's name.
+    user: String,
+    /// What the user may do.
+    role: Role,
+    /// Wards that the user may see; `null` for all.
+    wards: Option<Vec<String>>,
+    /// Cameras that the user may see besides; `null` for no narrowing.
+    cameras: Option<Vec<String>>,
+    /// `vi` or `en`.
+    language: String,
+    /// What to send as X-CSRF-Token with every change; empty for a token.
+    csrf: String,
+    /// Whether nothing else may be done before the password is changed.
+    must_change_password: bool,
+    /// When the session ends if nothing is done until then; `null` for a token.
+    expires: Option<Timestamp>,
+}
+
+impl SessionView {
+    fn of(who: &Principal) -> Self {
+        let session = who.session.as_ref();
+        Self {
+            user: who.user.clone(),
+            role: who.role,
+            wards: who.scope.wards.clone(),
+            cameras: who.scope.cameras.clone(),
+            language: who.language.clone(),
+            csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
+            must_change_password: who.must_change_password,
+            expires: session.map(|session| session.expires),
+        }
+    }
+}
+
+/// A change of password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordChange {
+    /// The one that is in force.
+    old: String,
+    /// The one that is to be.
+    new: String,
+}
+
+/// A language.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Language {
+    /// `vi` or `en`.
+    language: String,
+}
+
+/// A session in the list.
+#[derive(Serialize, JsonSchema)]
+struct SessionRow {
+    /// What it is ended by.
+    id: String,
+    /// Whose.
+    user: String,
+    /// Since when.
+    created: Timestamp,
+    /// When it was last used.
+    last_seen: Timestamp,
+    /// When it ends.
+    expires: Timestamp,
+    /// From where.
+    address: String,
+    /// What the browser calls itself.
+    agent: String,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let session = || Gives::Json(schema_of::<SessionView>);
+    vec![
+        Endpoint::new(
+            Method::POST,
+            "/session",
+            Need::Nothing,
+            "Logs in; sets the session's cookie.",
+            session(),
+            post(login),
+        )
+        .takes::<Credentials>(),
+        Endpoint::new(Method::GET, "/session", Need::Login, "Who is logged in.", session(), get(current)),
+        Endpoint::new(Method::DELETE, "/session", Need::Login, "Logs out.", Gives::Nothing, delete(logout)),
+        Endpoint::new(
+            Method::PUT,
+            "/session/password",
+            Need::Login,
+            "Changes the password; other sessions of the user end.",
+            session(),
+            put(password),
+        )
+        .takes::<PasswordChange>(),
+        Endpoint::new(
+            Method::PUT,
+            "/session/language",
+            Need::Login,
+            "Sets the language.",
+            Gives::Nothing,
+            put(language),
+        )
+        .takes::<Language>(),
+        Endpoint::new(
+            Method::GET,
+            "/sessions",
+            Need::Role(Role::Viewer),
+            "Sessions that are alive: one's own; with all=1, for an administrator, everybody's.",
+            Gives::Json(schema_of::<Page<SessionRow>>),
+            get(sessions),
+        )
+        .query(&[("all", "1 for everybody's; needs the role administrator")]),
+        Endpoint::new(
+            Method::DELETE,
+            "/sessions/{id}",
+            Need::Role(Role::Viewer),
+            "Ends a session: one's own, or, as an administrator, anybody's.",
+            Gives::Nothing,
+            delete(end),
+        ),
+    ]
+}
+
+/// The cookie; without `Max-Age` it ends with the browser, and in any case when the session does.
+fn cookie(app: &App, value: &str, ended: bool) -> String {
+    let secure = if app.plan.tls.is_some() { "; Secure" } else { "" };
+    let age = if ended { "; Max-Age=0" } else { "" };
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
+}
+
+fn access(app: &App) -> Result<Arc<Access>, Problem> {
+    app.access.clone().ok_or_else(|| {
+        Problem::new(StatusCode::CONFLICT, "no-authentication", "`server.authentication` is off: there are no users")
+    })
+}
+
+/// Busy means the login limit here.
+fn limited(error: crate::base::Error) -> Problem {
+    if error.kind() != ErrorKind::Busy {
+        return error.into();
+    }
+    let text = error.to_string();
+    let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", text.clone());
+    problem.retry_after = text.split(|c: char| !c.is_ascii_digit()).find_map(|word| word.parse().ok());
+    problem
+}
+
+async fn login(
+    State(app): State<Arc<App>>,
+    axum::Extension(Peer(peer)): axum::Extension<Peer>,
+    headers: HeaderMap,
+    Body(given): Body<Credentials>,
+) -> Result<Response, Problem> {
+    let access = access(&app)?;
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
+    let (inner, address, name) = (Arc::clone(&access), peer.ip(), given.user.clone());
+    let outcome =
+        blocking(move || Ok(inner.login(&given.user, &given.password, address, &agent))).await?.map_err(limited);
+    let name: String = name.chars().take(64).collect();
+    match outcome {
+        Ok(login) => {
+            let who = Who { principal: login.principal, address };
+            let noted = (Arc::clone(&app), who.clone());
+            blocking(move || {
+                noted.0.audit(&noted.1, "login", &name, "", true);
+                Ok(())
+            })
+            .await?;
+            let mut response = json(&SessionView::of(&who.principal));
+            if let Ok(value) = cookie(&app, &login.secret, false).parse() {
+                response.headers_mut().insert(header::SET_COOKIE, value);
+            }
+            Ok(response)
+        }
+        Err(problem) => {
+            let nobody = Principal {
+                user: name.clone(),
+                role: Role::Viewer,
+                scope: crate::access::Scope { wards: Some(Vec::new()), cameras: Some(Vec::new()) },
+                language: "vi".to_owned(),
+                must_change_password: false,
+                session: None,
+            };
+            app.audit(&Who { principal: nobody, address }, "login.refused", &name, &problem.detail, false);
+            Err(problem)
+        }
+    }
+}
+
+async fn current(who: Who) -> Response {
+    json(&SessionView::of(&who.principal))
+}
+
+async fn logout(State(app): State<Arc<App>>, who: Who) -> Result<Response, Problem> {
+    if let (Some(access), Some(session)) = (app.access.clone(), who.principal.session.clone()) {
+        blocking(move || access.end_session(&session.id, None)).await?;
+        app.audit(&who, "logout", &who.principal.user, "", false);
+    }
+    let gone = cookie(&app, "", true);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
+}
+
+async fn password(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Body(change): Body<PasswordChange>,
+) -> Result<Response, Problem> {
+    let access = access(&app)?;
+    let (inner, asker) = (Arc::clone(&access), who.clone());
+    let outcome =
+        blocking(move || Ok(inner.change_password(&asker.principal, asker.address, &change.old, &change.new))).await?;
+    if let Err(error) = outcome {
+        let field = match error.kind() {
+            ErrorKind::Config => Some("new"),
+            ErrorKind::Auth => Some("old"),
+            _ => None,
+        };
+        let Some(field) = field else { return Err(limited(error)) };
+        return Err(Problem::field(field, error.to_string()));
+    }
+    app.audit(&who, "password.change", &who.principal.user, "", false);
+    let mut now = who.principal;
+    now.must_change_password = false;
+    Ok(json(&SessionView::of(&now)))
+}
+
+async fn language(State(app): State<Arc<App>>, who: Who, Body(given): Body<Language>) -> Result<StatusCode, Problem> {
+    let Some(access) = app.access.clone() else { return Ok(StatusCode::NO_CONTENT) };
+    let set = blocking(move || Ok(access.set_language(&who.principal.user, &given.language))).await?;
+    set.map_err(|error| Problem::field("language", error.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn sessions(State(app): State<Arc<App>>, who: Who, params: Params) -> Result<Response, Problem> {
+    params.only(&["all"])?;
+    let all = params.one("all")?.as_deref() == Some("1");
+    if all && who.principal.role < Role::Administrator {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "role", "this needs the role administrator"));
+    }
+    let Some(access) = app.access.clone() else { return Ok(json(&Page::<SessionRow>::whole(Vec::new()))) };
+    let own = who.principal.session.as_ref().map(|session| session.id.clone());
+    let user = (!all).then_some(who.principal.user.as_str());
+    let row = |session: crate::access::Session| SessionRow {
+        current: own.as_ref() == Some(&session.id),
+        id: session.id,
+        user: session.user,
+        created: session.created,
+        last_seen: session.last_seen,
+        expires: session.expires,
+        address: session.address,
+        agent: session.agent,
+    };
+    Ok(json(&Page::whole(access.sessions(user).into_iter().map(row).collect())))
+}
+
+async fn end(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let access = access(&app)?;
+    let only = (who.principal.role < Role::Administrator).then(|| who.principal.user.clone());
+    let ended = {
+        let id = id.clone();
+        blocking(move || access.end_session(&id, only.as_deref())).await?
+    };
+    if !ended {
+        return Err(Problem::absent("session"));
+    }
+    app.audit(&who, "session.end", &id, "", false);
+    Ok(StatusCode::NO_CONTENT)
+}
