@@ -92,7 +92,8 @@ fn a_sample_from_the_middle_is_noted() {
 #[test]
 fn every_break_of_the_contract_is_found_at_its_line() {
     type Break = fn(&mut Vec<Value>);
-    let cases: [(&str, Break, &[(&str, u64)]); 19] = [
+    type Case = (&'static str, Break, &'static [(&'static str, u64)]);
+    let cases: [Case; 19] = [
         (
             "no source of the time",
             |l| drop(l[2]["data"]["time"].as_object_mut().unwrap().remove("source")),
@@ -118,7 +119,7 @@ fn every_break_of_the_contract_is_found_at_its_line() {
             |l| {
                 let mut x = l[3].clone();
                 x["data"]["summary"] = json!(1);
-                l.push(x)
+                l.push(x);
             },
             &[("repeats", 12)],
         ),
@@ -131,7 +132,7 @@ fn every_break_of_the_contract_is_found_at_its_line() {
             |l| {
                 let t = json!("2001-01-01T00:00:00Z");
                 l[9]["time"] = t.clone();
-                l[9]["data"]["time"]["utc"] = t
+                l[9]["data"]["time"]["utc"] = t;
             },
             &[("times", 10)],
         ),

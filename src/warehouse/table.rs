@@ -84,7 +84,8 @@ impl Cell {
             Self::Null => None,
             Self::Text(text) => Some(text.clone()),
             Self::Int(number) => Some(number.to_string()),
-            Self::Real(number) => Some(number.to_string()),
+            // With a point, so that a reader of CSV that guesses types takes a whole number for what it is.
+            Self::Real(number) => Some(format!("{number:?}")),
             Self::Time(micros) => {
                 let at = jiff::Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(*micros)).ok()?;
                 Some(format!("{at:.6}"))
