@@ -56,11 +56,11 @@ fn longest(scene: &Scene, steps: &[Step]) -> (f64, f64) {
 fn truth_table() {
     let of = |metres: &[f64]| longest(&scene(true), &standing(metres));
     assert_eq!(of(&[]), (0.0, 0.0), "nobody");
-    assert_eq!(of(&[2.0]), (2.0, 1.0), "one at the line");
-    assert_eq!(of(&[2.0, 10.0, 25.0]), (25.0, 3.0), "three");
-    assert_eq!(of(&[2.0, 10.0, 35.0]), (10.0, 2.0), "a gap of 25 m");
+    assert_eq!(of(&[2.0]), (4.0, 1.0), "one at the line");
+    assert_eq!(of(&[2.0, 10.0, 25.0]), (27.0, 3.0), "three");
+    assert_eq!(of(&[2.0, 10.0, 35.0]), (12.0, 2.0), "a gap of 20.6 m");
     assert_eq!(of(&[35.0, 40.0]), (0.0, 0.0), "nobody near the line");
-    assert_eq!(of(&[-1.5, 8.0]), (8.0, 2.0), "a little over the line");
+    assert_eq!(of(&[-1.5, 8.0]), (10.0, 2.0), "a little over the line");
     assert_eq!(of(&[-8.0]), (0.0, 0.0), "in the junction");
     // The last one still rolls in at 3 km/h, or passes at 30.
     let mut steps = standing(&[2.0, 9.0]);
@@ -73,7 +73,7 @@ fn truth_table() {
         }
     };
     roll(&mut steps, 1.0);
-    assert_eq!(longest(&scene(true), &steps).1, 2.0, "31 m behind the second");
+    assert_eq!(longest(&scene(true), &steps).1, 2.0, "27 m behind the second");
     let mut steps = standing(&[2.0, 22.0]);
     roll(&mut steps, 3.0);
     assert_eq!(longest(&scene(true), &steps).1, 3.0, "a slow joiner belongs to it");
@@ -111,7 +111,7 @@ fn a_long_queue_is_reported_with_hysteresis() {
     };
     let mut shorter = steps.clone();
     shorter.extend(later(&[2.0, 10.0, 17.0], 10.2));
-    assert_eq!(said(&shorter), "start", "17 m are still above 80 % of the threshold");
+    assert_eq!(said(&shorter), "start", "19 m are still above 80 % of the threshold");
     steps.extend(later(&[2.0, 10.0], 10.2));
     assert_eq!(said(&steps), "start end(cleared)");
     let mut vehicles = params();
@@ -128,8 +128,22 @@ fn intervals_tell_what_was_watched() {
     let drafts = run(&scene(true), &params(), &steps);
     let sum = |name| drafts.iter().map(|draft| measured(draft, name)).sum::<f64>();
     assert_eq!((sum("interval_seconds"), sum("observed_seconds")), (50.5, 10.5));
-    assert!((measured(&drafts[0], "p95_metres") - 10.0).abs() < 0.1, "{drafts:?}");
+    assert!((measured(&drafts[0], "p95_metres") - 12.2).abs() < 0.1, "{drafts:?}");
     assert_eq!(measured(&drafts[1], "max_metres"), 0.0);
+}
+
+#[test]
+fn a_queue_at_the_line_fills_what_is_hidden_before_it() {
+    let mut params = params();
+    params["hidden"] = json!(5.0);
+    let run = |metres: &[f64]| {
+        let mut steps = standing(metres);
+        steps.push(Step::End(10.0));
+        let drafts = run(&scene(true), &params, &steps);
+        (measured(&drafts[0], "max_metres").round(), measured(&drafts[0], "max_vehicles"))
+    };
+    assert_eq!(run(&[2.0, 10.0]), (17.0, 2.0));
+    assert_eq!(run(&[35.0, 40.0]), (0.0, 0.0), "nobody is near the line");
 }
 
 #[test]
@@ -142,6 +156,7 @@ fn mistakes_are_told() {
         (json!({}), "stop_line: is missing"),
         (json!({ "lane": "east", "stop_line": "stpo" }), "did you mean `stop`"),
         (json!({ "lane": "east", "stop_line": "stop", "max_gap": 0.0 }), "max_gap: is out of range"),
+        (json!({ "lane": "east", "stop_line": "stop", "hidden": -1.0 }), "hidden: is out of range"),
         (json!({ "lane": "east", "stop_line": "stop", "queue_speed": -3.0 }), "queue_speed: is out of range"),
     ] {
         assert!(said(wrong.clone()).contains(part), "{wrong}: {}", said(wrong.clone()));
@@ -176,12 +191,12 @@ fn the_growing_queue_is_measured() {
         [("perfect", oracle.frames().collect()), ("shaking", oracle.tracked(0.03).collect::<Vec<_>>())]
     {
         let both = against_truth(&oracle, frames);
-        // The truth reaches to the rear end of the last vehicle, the rule to its front: 2 to 5 m less.
-        let errors: Vec<f64> = both.iter().skip(8).map(|(rule, truth)| rule - truth).collect();
+        // While the first ones roll up to the line the truth counts them already, at up to 1.4 m/s.
+        let errors: Vec<f64> = both.iter().skip(13).map(|(rule, truth)| rule - truth).collect();
         let bias = errors.iter().sum::<f64>() / errors.len() as f64;
         let error = errors.iter().map(|e| (e - bias).abs()).sum::<f64>() / errors.len() as f64;
         eprintln!("{what}: bias {bias:.1} m, mean error about it {error:.1} m: {both:?}");
-        assert!(both.len() > 50 && (-7.0..0.0).contains(&bias) && error < 3.0, "{what}: {bias} {error}");
+        assert!(both.len() > 50 && bias.abs() < 2.0 && error < 3.0, "{what}: {bias} {error}");
     }
 }
 

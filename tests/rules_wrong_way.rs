@@ -127,6 +127,25 @@ fn a_near_vehicle_must_move_by_its_own_size() {
 }
 
 #[test]
+fn a_box_that_grows_on_one_side_has_not_driven_there() {
+    // What hid the standing car drives away to the left within 2 s; its anchor moves by 0.25 widths of its lane's way.
+    let run = |right_edge_stays: bool| {
+        let object: Vec<(f64, Track)> = (0..=30u8)
+            .map(|n| {
+                let moved = 0.3 * f32::from(n.min(20)) / 20.0;
+                let mut track = track(1, CAR, 0.7, 0.6);
+                track.bbox.x1 -= moved;
+                track.bbox.x2 -= if right_edge_stays { 0.0 } else { moved };
+                (f64::from(n) / 10.0, track)
+            })
+            .collect();
+        story(&play("wrong_way", &params(), &frames(&[object])))
+    };
+    assert_eq!(run(true), "");
+    assert_eq!(run(false), "start");
+}
+
+#[test]
 fn predictions_prove_nothing() {
     let mut object = drive(1, &[(0., 1.0, 0.6), (4., 0.01, 0.6)], 10.0);
     for (t, track) in &mut object {

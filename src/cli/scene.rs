@@ -17,7 +17,7 @@ use crate::config::{Address, CameraPlan, Plan};
 use crate::frame::canvas::Canvas;
 use crate::learn::{LearnedLane, Learner, Limits};
 use crate::pipeline::annotate::draw_scene;
-use crate::pipeline::peek::peek;
+use crate::pipeline::pictures::first_picture;
 use crate::pipeline::replay::{ReplayOptions, put_clips, replay};
 use crate::pipeline::rerun::{Period, Read, play};
 use crate::rule::VEHICLES;
@@ -232,7 +232,7 @@ fn draw(plan: &CameraPlan, lanes: &[LearnedLane], path: &Path) -> Result<()> {
     if let Address::Network { .. } = &plan.analysis {
         tracing::info!(camera = %plan.id, "a picture is fetched from the camera");
     }
-    let snapshot = peek(plan, WIDTH, &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
+    let snapshot = first_picture(plan, WIDTH, &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
     let mut canvas = Canvas::from(&snapshot);
     for lane in lanes {
         canvas.shade(lane.polygon.corners(), PROPOSED, 60);

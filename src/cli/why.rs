@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::plan;
@@ -39,11 +40,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let reader = Store::open_reader(&folder)?;
     let records = find(&reader, &arguments.event)?;
-    let Some(first) = records.first() else { return Ok(ExitCode::SUCCESS) };
-    let media = media(&folder, first);
+    let media = media(&folder, &records);
     if arguments.json {
-        let media: Vec<String> = media.iter().map(|path| path.display().to_string()).collect();
-        say_json(&json!({"id": first.id, "records": records, "media": media}))?;
+        say_json(&json!({"id": records.first().map(|event| event.id), "records": records, "media": media}))?;
     } else {
         say(text(&records, &media, pipeline.as_deref()))?;
     }
@@ -86,26 +85,34 @@ fn find(reader: &Reader, id: &str) -> Result<Vec<Event>> {
     }
 }
 
-/// Files of the event: stills and clips are named after it.
-fn media(folder: &Path, event: &Event) -> Vec<PathBuf> {
-    let id = event.id.to_string();
-    let mut folders = vec![folder.join("media")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if entry.file_name().to_string_lossy().starts_with(&id) {
-                files.push(path);
+/// A file that shows the event.
+#[derive(Serialize)]
+struct Shown {
+    file: PathBuf,
+    /// `false` when retention or a lack of room has taken it, or it is still being written.
+    kept: bool,
+    /// Where in a clip the first record's picture is, seconds after the clip's beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset_s: Option<f64>,
+}
+
+/// Stills and clips that the records name, each once, in the order of the records.
+fn media(folder: &Path, records: &[Event]) -> Vec<Shown> {
+    let mut shown: Vec<Shown> = Vec::new();
+    for event in records {
+        let stills = [&event.still, &event.clean_still].into_iter().flatten().map(|name| (name, None));
+        let clips = event.clip.iter().map(|clip| (&clip.file, Some(clip.offset_s)));
+        for (name, offset_s) in stills.chain(clips) {
+            let file = folder.join("media").join(name);
+            if shown.iter().all(|other| other.file != file) {
+                shown.push(Shown { kept: file.is_file(), file, offset_s });
             }
         }
     }
-    files.sort();
-    files
+    shown
 }
 
-fn text(records: &[Event], media: &[PathBuf], pipeline: Option<&str>) -> String {
+fn text(records: &[Event], media: &[Shown], pipeline: Option<&str>) -> String {
     let (Some(first), Some(last)) = (records.first(), records.last()) else { return String::new() };
     let mut rows = vec![
         format!("{}", first.explanation.summary),
@@ -151,9 +158,13 @@ fn text(records: &[Event], media: &[PathBuf], pipeline: Option<&str>) -> String 
     rows.push(row("pipeline", &format!("{}{same}", first.explanation.pipeline)));
     rows.push("evidence".to_owned());
     if media.is_empty() {
-        rows.push(row("files", "none, or no longer kept"));
+        rows.push(row("files", "none was taken"));
     }
-    rows.extend(media.iter().map(|path| row("file", &path.display().to_string())));
+    rows.extend(media.iter().map(|shown| {
+        let offset = shown.offset_s.map_or_else(String::new, |seconds| format!(", {seconds:.3} s into it"));
+        let gone = if shown.kept { "" } else { " (not there: still being written, or no longer kept)" };
+        row("file", &format!("{}{offset}{gone}", shown.file.display()))
+    }));
     rows.join("\n")
 }
 

@@ -27,7 +27,6 @@ pub mod latency;
 pub mod live;
 pub mod mode;
 pub mod output;
-pub mod peek;
 pub mod pictures;
 pub mod registry;
 pub mod replay;

@@ -68,6 +68,7 @@ mod traffic;
 mod turning_gate;
 mod turning_movement;
 mod view;
+mod whole;
 mod wire;
 mod wrong_way;
 mod zone_dwell;

@@ -13,6 +13,7 @@ use super::pace::{Pace, unit};
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::quantiles::Quantiles;
 use super::queue::{Member, Queue, StopLine};
+use super::roles::Role;
 use super::scene::{Scene, SceneNames};
 use super::table::{Compiled, Kind};
 use super::{FrameView, Margin, Rule};
@@ -58,6 +59,9 @@ params! {
     max_gap: Option<f64> = None,
     /// A queue of this length is reported, in metres, or in vehicles; none reports none.
     threshold: Option<f64> = None,
+    /// Metres of lane between `stop_line` and the true stop line, where that is outside the picture. A queue that reaches
+    /// the line fills them.
+    hidden: f64 = 0.0,
     /// It must be so long for this time, and shorter for this time to end.
     sustained: Span = Span::from_secs(5),
     /// How often a long queue that goes on is reported again.
@@ -100,6 +104,11 @@ fn validate(
             check.fail(name, "is out of range: above 0, to 10000".to_owned(), None);
         }
     }
+    if !(0.0..=1000.0).contains(&params.hidden) {
+        check.fail("hidden", "is out of range: 0 to 1000 metres".to_owned(), None);
+    } else if params.hidden > 0.0 && !limits.calibrated {
+        check.fail("hidden", "is in metres, and the camera has no `calibration`".to_owned(), None);
+    }
     check.at_least("update_every", params.update_every, Span::from_secs(1));
     check.at_least("interval", params.interval, Span::from_secs(1));
     check.at_least("max_frame_step", params.max_frame_step, Span::from_millis(1));
@@ -122,6 +131,8 @@ struct Limits {
 struct Vehicle {
     pace: Pace,
     bbox: NormBox,
+    /// Metres, as is usual for its class.
+    length: f64,
 }
 
 /// A long queue that is reported.
@@ -176,10 +187,13 @@ impl QueueLength {
         let slow = |vehicle: &Vehicle| vehicle.pace.now().is_some_and(|pace| pace < self.limits.queue_speed);
         let present = self.vehicles.iter().filter(|(_, vehicle)| vehicle.pace.is_seen(frame.at) && slow(vehicle));
         let members = present.filter_map(|(id, vehicle)| {
-            let distance = line.distance_before(vehicle.bbox.anchor())?;
-            Some(Member { id, distance, size: line.size(&vehicle.bbox), bbox: vehicle.bbox })
+            let extent = line.extent(vehicle.bbox.anchor(), vehicle.length)?;
+            Some(Member { id, extent, size: line.size(&vehicle.bbox), bbox: vehicle.bbox })
         });
         self.queue = Queue::of(members.collect(), self.limits.max_gap);
+        if self.queue.vehicles > 0 {
+            self.queue.length += self.params.hidden;
+        }
     }
 
     fn sample(&mut self, at: MediaTime) {
@@ -328,7 +342,8 @@ impl Rule for QueueLength {
                 self.vehicles.remove(track.id);
                 continue;
             }
-            let fresh = || Vehicle { pace: Pace::default(), bbox: track.bbox };
+            let length = Role::of(&frame.scene.labels.name(track.class)).size().length;
+            let fresh = || Vehicle { pace: Pace::default(), bbox: track.bbox, length };
             let vehicle = self.vehicles.touch(track.id, frame.at, fresh);
             vehicle.bbox = track.bbox;
             vehicle.pace.observe(frame.at, &track.bbox, frame.scene);

@@ -20,6 +20,7 @@ use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::plane::Vec2;
 use super::scene::{Scene, SceneNames};
 use super::table::{Compiled, Kind};
+use super::whole::Edges;
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
 use crate::scene::{NormBox, NormPoint, Phase, Severity, Track};
@@ -32,6 +33,8 @@ const VERTICES_PER_DISTANCE: f32 = 8.0;
 const CAPACITY: usize = 16;
 /// A step of more than this share of the stretch is a track that jumped to another vehicle.
 const LARGEST_STEP: f32 = 0.5;
+/// So much of the stretch the box must have gone as a whole; see [`Edges::whole_share`].
+const WHOLE_SHARE: f32 = 0.4;
 /// How far above its anchor a vehicle may really stand, in heights of its box.
 const DEPTHS: [f32; 2] = [0.15, 0.3];
 /// Cosine from which on a vehicle goes a lane's way.
@@ -124,14 +127,14 @@ enum State {
 struct Path {
     vertices: VecDeque<Vertex>,
     observations: u32,
-    now: Vec2,
+    now: Option<Edges>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Vertex {
     /// When the anchor was last near it.
     at: MediaTime,
-    place: Vec2,
+    edges: Edges,
     /// Observations in the lane up to then.
     observations: u32,
     /// Length of the path up to it, in picture heights.
@@ -150,6 +153,8 @@ struct Stretch {
     largest_step: f32,
     /// Cosine of the angle between heading and lane.
     cosine: f32,
+    /// The share of it that the box went as a whole.
+    whole: f32,
     observations: u32,
     lasted: Duration,
 }
@@ -184,7 +189,7 @@ impl Rule for WrongWay {
                     continue;
                 }
                 let step = self.params.far(&track.bbox) / VERTICES_PER_DISTANCE;
-                vehicle.path.push(frame.at, frame.scene.in_heights(track.anchor()), step);
+                vehicle.path.push(frame.at, Edges::of(&track.bbox, frame.scene.aspect), step);
                 continue;
             }
             // Evidence must lie within the lane without a break; the end may wait for a flicker.
@@ -230,6 +235,7 @@ impl Rule for WrongWay {
             out.push(Margin::at_least(id, "straightness", straight, self.params.straightness));
             let step = if stretch.net > 0.0 { stretch.largest_step / stretch.net } else { 0.0 };
             out.push(Margin::at_most(id, "largest_step_share", f64::from(step), f64::from(self.largest_step())));
+            out.push(Margin::at_least(id, "whole_box_share", f64::from(stretch.whole), f64::from(WHOLE_SHARE)));
             let seen = f64::from(stretch.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(self.params.observations)));
             let least = self.params.duration.duration().as_secs_f64();
@@ -286,6 +292,7 @@ impl WrongWay {
                 && stretch.cosine < self.wrong_below
                 && stretch.straightness >= self.params.straightness as f32
                 && stretch.largest_step <= largest_step * stretch.net
+                && stretch.whole >= WHOLE_SHARE
                 && stretch.observations >= self.params.observations
                 && stretch.lasted >= self.params.duration.duration()
         })
@@ -328,14 +335,14 @@ fn goes_with_a_lane_behind(track: &Track, frame: &FrameView<'_>, own: &str) -> b
 }
 
 impl Path {
-    fn push(&mut self, at: MediaTime, place: Vec2, step: f32) {
+    fn push(&mut self, at: MediaTime, edges: Edges, step: f32) {
         self.observations = self.observations.saturating_add(1);
-        self.now = place;
-        let vertex = Vertex { at, place, observations: self.observations, length: 0.0, step: 0.0 };
+        self.now = Some(edges);
+        let vertex = Vertex { at, edges, observations: self.observations, length: 0.0, step: 0.0 };
         match self.vertices.back_mut() {
             None => self.vertices.push_back(vertex),
             Some(last) => {
-                let moved = (place - last.place).length();
+                let moved = (edges.anchor() - last.edges.anchor()).length();
                 if moved < step {
                     // Still at that vertex: what comes later is measured from its leaving.
                     (last.at, last.observations) = (at, self.observations);
@@ -352,11 +359,15 @@ impl Path {
 
     /// All stretches that end now, the shortest first.
     fn stretches(&self, now: MediaTime, direction: Vec2) -> impl Iterator<Item = Stretch> {
-        let whole = self.vertices.back().map_or(0.0, |last| last.length + (self.now - last.place).length());
-        let mut largest_step = self.vertices.back().map_or(0.0, |last| (self.now - last.place).length());
-        self.vertices.iter().rev().filter_map(move |vertex| {
-            let way = self.now - vertex.place;
-            let (net, length) = (way.length(), whole - vertex.length);
+        let last = self.now.zip(self.vertices.back());
+        let last_step = last.map_or(0.0, |(now, last)| (now.anchor() - last.edges.anchor()).length());
+        let length_now = last.map_or(0.0, |(_, last)| last.length + last_step);
+        let mut largest_step = last_step;
+        let stretches =
+            self.now.into_iter().flat_map(|now| self.vertices.iter().rev().map(move |vertex| (now, vertex)));
+        stretches.filter_map(move |(at_end, vertex)| {
+            let way = at_end.anchor() - vertex.edges.anchor();
+            let (net, length) = (way.length(), length_now - vertex.length);
             let longest = largest_step;
             largest_step = largest_step.max(vertex.step);
             (net > 0.0 && length > 0.0).then(|| Stretch {
@@ -364,6 +375,7 @@ impl Path {
                 straightness: (net / length).min(1.0),
                 largest_step: longest,
                 cosine: way.dot(direction) / net,
+                whole: at_end.whole_share(&vertex.edges),
                 observations: self.observations - vertex.observations + 1,
                 lasted: now.since(vertex.at),
             })
@@ -399,6 +411,7 @@ fn evidence(
         ("distance_heights", number(stretch.net)),
         ("distance_box_heights", if height > 0.0 { number(stretch.net / height) } else { Value::Null }),
         ("straightness", number(stretch.straightness)),
+        ("whole_box_share", number(stretch.whole)),
         ("observations", stretch.observations.into()),
         ("duration_seconds", seconds(stretch.lasted)),
         ("others_with_lane", with_lane.into()),
@@ -439,6 +452,7 @@ fn draft(
             ("observations", params.observations.into()),
             ("duration_seconds", seconds(params.duration.duration())),
             ("straightness", params.straightness.into()),
+            ("whole_box_share", number(WHOLE_SHARE)),
         ]),
         measured,
         at,
@@ -452,12 +466,13 @@ mod tests {
     #[test]
     fn a_path_is_bounded_in_number_and_age() {
         let mut path = Path::default();
+        let at = |x: f32| Edges::of(&NormBox { x1: x, y1: 0.0, x2: x + 0.1, y2: 0.1 }, 1.0);
         for n in 0..10_000u16 {
-            path.push(MediaTime(i64::from(n) * 40_000_000), Vec2 { x: f32::from(n), y: 0.0 }, 0.5);
+            path.push(MediaTime(i64::from(n) * 40_000_000), at(f32::from(n)), 0.5);
             assert!(path.vertices.len() <= CAPACITY);
         }
-        path.push(MediaTime(10_000 * 40_000_000) + MEMORY * 2, Vec2 { x: 0.0, y: 0.0 }, 0.5);
+        path.push(MediaTime(10_000 * 40_000_000) + MEMORY * 2, at(0.0), 0.5);
         assert_eq!(path.vertices.len(), 1);
-        assert!(size_of::<Vehicle>() + CAPACITY * size_of::<Vertex>() <= 768);
+        assert!(size_of::<Vehicle>() + CAPACITY * size_of::<Vertex>() <= 1024);
     }
 }

@@ -51,7 +51,8 @@ CONGESTION = """      - id: congestion-westbound
 QUEUE = """      - id: queue-westbound
         type: queue_length
         lane: westbound
-        stop_line: westbound-near-end   # where the lane leaves the picture: the true stop line is 5.5 m farther
+        stop_line: westbound-near-end   # where the lane leaves the picture
+        hidden: 5.5                     # metres from there to the true stop line
         threshold: 30                   # metres
         interval: 10s
 """
@@ -117,7 +118,9 @@ def text(name, t):
     what, rules = RULES[name]
     zone = t["zones"][0]["id"] if t["zones"] else ""
     lines = "".join(f"      - id: {q['id']}-crossed\n        type: line_crossing\n        line: {q['id']}\n" for q in t["lines"])
-    rules = rules.format(lines=lines, stopped=STOPPED, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
+    # The westbound queue waits for a light that its lane's near end is before.
+    stopped = STOPPED + ("        signal_line: westbound-near-end\n        max_red: 60s\n" if name == "stopped-lorry-queue" else "")
+    rules = rules.format(lines=lines, stopped=stopped, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
                          speeding=SPEEDING, congestion=CONGESTION, queue=QUEUE, pedestrian=PEDESTRIAN, conflicts=CONFLICTS,
                          crossing=CROSSING, unfit=UNFIT)
     if "camera_unfit" not in rules:

@@ -27,5 +27,7 @@ mod evidence;
 mod live;
 mod program;
 mod replay;
+mod shared_events;
 mod shared_footage;
+mod speeds;
 mod stored_tracks;

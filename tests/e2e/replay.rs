@@ -5,9 +5,10 @@ use serde_json::Value;
 use crate::clips::{self, ClipCodec, ClipSpec, Container};
 use crate::program::{assert_balanced, pipeline, run, street, street_clip, wait_for};
 
-/// The reports that `--report` puts on stderr.
+/// The reports of cameras that `--report` puts on stderr, before that of the whole.
 fn reports(stderr: &str) -> Vec<Value> {
-    stderr.lines().filter(|l| l.starts_with('{')).map(|l| serde_json::from_str(l).unwrap()).collect()
+    let lines = stderr.lines().filter(|l| l.starts_with('{')).map(|l| serde_json::from_str(l).unwrap());
+    lines.filter(|report: &Value| report["camera"].is_string()).collect()
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::program::{assert_balanced, run, tiny};
 
-fn shared() -> PathBuf {
+pub fn shared() -> PathBuf {
     let shared = std::env::var("VANTAGE_SHARED").unwrap_or_else(|_| "../shared".to_owned());
     Path::new(env!("CARGO_MANIFEST_DIR")).join(shared)
 }
 
-fn footage() -> Option<PathBuf> {
+pub fn footage() -> Option<PathBuf> {
     let folder = shared().join("data/footage");
     if folder.is_dir() {
         return Some(folder);

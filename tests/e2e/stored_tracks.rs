@@ -236,6 +236,8 @@ fn a_live_cameras_tracks_give_its_events_again_and_why_explains_one() {
     assert!(by_file.contains("as the file is now"), "{by_file}");
     let json = run(&["why", id, "--store", text(&store), "--json"]).ok().json();
     assert_eq!(json["id"], id);
+    let shown = json["media"].as_array().unwrap();
+    assert!(!shown.is_empty() && shown.iter().all(|file| file["kept"] == true), "{json}");
     let mut wrong = id.to_owned();
     wrong.replace_range(9..11, if &id[9..11] == "00" { "11" } else { "00" });
     let unknown = run(&["why", &wrong, "--store", text(&store)]);

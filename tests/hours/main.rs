@@ -87,11 +87,14 @@ fn with_a_perfect_detector_nearly_all_incidents_are_found_in_time() {
 #[test]
 fn with_the_bundled_detector_what_it_sees_is_found() {
     let measured = Measured::read(&here().join("street.json"));
+    let card = std::fs::read_to_string(here().join("../../models/street/model.yaml")).unwrap();
+    assert!(card.contains(&measured.model_sha256), "measured on other weights: see test-media/noise.py");
     let scored = committed(Eye::Measured(&measured));
     show(&format!("{}, the part in the repository", measured.model), &scored, true);
     let all = report::rows(&scored)["all"].clone();
     assert!(all.visible > 0 && all.visible_found as f64 >= 0.7 * all.visible as f64, "{all:?}");
-    assert!(all.false_alarms as f64 <= 3.0 * all.hours.ceil(), "{all:?}");
+    // More than the product's goal of one an hour: docs/evaluation.md says which.
+    assert!(all.false_alarms <= 6, "{all:?}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::Args;
 
 use super::cases::Scored;
-use crate::base::{MediaTime, Result};
+use crate::base::time::SystemClock;
+use crate::base::{Clock, MediaTime, Result};
 use crate::eval::Report;
 use crate::eval::events::{AlarmRow, EventReport, Found, Was};
 use crate::eval::html::{Still, StillOf};
@@ -98,25 +99,20 @@ fn cut_from(source: &Source, wanted: &[Wanted], places: &[usize], cut: &mut [Opt
     let overlays: Vec<Vec<Overlay>> = mine.iter().map(|wanted| wanted.overlays.clone()).collect();
     let taken = Arc::new(Mutex::new(vec![None; places.len()]));
     let into = Arc::clone(&taken);
-    let settings = source.settings.clone();
-    pictures_at(
-        settings,
-        &moments,
-        Box::new(move |index, frame| {
-            let none = Vec::new();
-            let encode = |snapshot: Snapshot| snapshot.encode(overlays.get(index).unwrap_or(&none), QUALITY);
-            let jpeg =
-                frame.picture.read(|planes| Snapshot::take(planes, WIDTH)).and_then(|taken| taken).and_then(encode);
-            match jpeg {
-                Ok(jpeg) => {
-                    if let Some(slot) = into.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
-                        *slot = Some(jpeg);
-                    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    pictures_at(source.settings.clone(), &moments, &clock, move |index, frame| {
+        let none = Vec::new();
+        let encode = |snapshot: Snapshot| snapshot.encode(overlays.get(index).unwrap_or(&none), QUALITY);
+        let jpeg = frame.picture.read(|planes| Snapshot::take(planes, WIDTH)).and_then(|taken| taken).and_then(encode);
+        match jpeg {
+            Ok(jpeg) => {
+                if let Some(slot) = into.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+                    *slot = Some(jpeg);
                 }
-                Err(error) => tracing::warn!(%error, "no still"),
             }
-        }),
-    )?;
+            Err(error) => tracing::warn!(%error, "no still"),
+        }
+    })?;
     let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
     for (place, jpeg) in places.iter().zip(taken.drain(..)) {
         if let Some(slot) = cut.get_mut(*place) {
