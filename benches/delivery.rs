@@ -223,6 +223,7 @@ async fn subscribe(port: u16, arrivals: Arc<Mutex<HashMap<String, Instant>>>) {
     let mut options = mqtt4::MqttOptions::new("subscriber", ("127.0.0.1", port));
     options.set_clean_session(false).set_max_packet_size(1 << 20, 1 << 20);
     let (client, mut events) = mqtt4::AsyncClient::builder(options).capacity(10).build();
+    events.network_options.set_tcp_nodelay(true);
     client.subscribe("vantage/events/#", mqtt4::QoS::AtLeastOnce).await.unwrap();
     loop {
         match events.poll().await {

@@ -139,6 +139,7 @@ start_mosquitto() {
   cat >"$dir/mosquitto.conf" <<CONF
 user $(id -un)
 per_listener_settings true
+set_tcp_nodelay true
 persistence true
 persistence_location $dir/mosquitto/
 max_inflight_messages 0

@@ -2,6 +2,9 @@
 //!
 //! The client library's event loop runs as a task of its own and ends with the first error: a connection is used
 //! until it fails, and the next delivery opens another. That leaves one place that retries: the dispatcher.
+//!
+//! Without TCP_NODELAY the last packet of a batch would wait for the acknowledgement of the one before (RFC 896, RFC 1122
+//! §4.2.3.2): some 40 ms each.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -116,6 +119,7 @@ impl Connection {
                     options.set_transport(mqtt4::Transport::tls_with_config(tls.into()));
                 }
                 let (client, mut events) = mqtt4::AsyncClient::builder(options).capacity(QUEUE).build();
+                events.network_options.set_tcp_nodelay(true);
                 let ended = Arc::clone(&ended);
                 let task = tokio::spawn(async move {
                     let mut accepted = Some(accepted);
@@ -148,6 +152,9 @@ impl Connection {
                 if let Some(tls) = tls {
                     options.set_transport(mqtt5::Transport::tls_with_config(tls.into()));
                 }
+                let mut network = options.network_options();
+                network.set_tcp_nodelay(true);
+                options.set_network_options(network);
                 let (client, mut events) = mqtt5::AsyncClient::builder(options).capacity(QUEUE).build();
                 let ended = Arc::clone(&ended);
                 let task = tokio::spawn(async move {
