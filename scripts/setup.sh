@@ -26,6 +26,7 @@ TEST_PACKAGES=(
   rtsp-server-perl               # an RTSP server that is not ours
   procps iproute2 mount          # what the crash and disk tests use
   nats-server mosquitto mosquitto-clients postgresql openssl # the far sides of sinks (scripts/services.sh)
+  libssl-dev                     # librdkafka, for the feature kafka
   shellcheck
 )
 

@@ -3,7 +3,7 @@
 //! Secrets come from a file or an environment variable, never from the pipeline file. Both are read at every
 //! connection, so that a changed password needs no restart. Certificates are checked by rustls, always.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
@@ -153,7 +153,7 @@ fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>> {
     Ok(all)
 }
 
-fn bad_file(path: &PathBuf, why: &str) -> Error {
+fn bad_file(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{}: {why}", path.display())).help("name a PEM file")
 }
 
