@@ -285,7 +285,7 @@ fn tagged(value: &impl Serialize, tag: &str) -> Response {
 }
 
 fn ground_of(plan: &config::CameraPlan) -> Option<Ground> {
-    plan.ground.as_ref().map(|ground| Ground { error_m: f64::from(ground.error_m()) })
+    plan.ground.as_ref().map(|ground| Ground { error_m: ground.error_m() })
 }
 
 async fn read_scene(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<Response, Problem> {
