@@ -28,7 +28,8 @@ fn setting(name: &str, default: u64) -> u64 {
 fn event(n: u64) -> Event {
     let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let alarm = mixed.is_multiple_of(50);
-    let kind = if alarm { ["stopped_vehicle", "wrong_way", "congestion"][(mixed / 50 % 3) as usize] } else { "line_crossing" };
+    let kind =
+        if alarm { ["stopped_vehicle", "wrong_way", "congestion"][(mixed / 50 % 3) as usize] } else { "line_crossing" };
     let class = if mixed.is_multiple_of(9973) { "ambulance" } else { CLASSES[(mixed / 7 % 5) as usize] };
     let camera = format!("cam-{:02}", mixed % CAMERAS);
     // Far apart, so that most alarms are incidents of their own.
@@ -95,17 +96,34 @@ fn filters(count: u64) -> Vec<(&'static str, ListFilter)> {
         ("rare class", ListFilter { classes: words(&["ambulance"]), ..all() }),
         ("severity", ListFilter { severities: vec![Severity::Alert], ..all() }),
         ("an hour long ago", ListFilter { from: at(0.1), to: at(0.11), ..all() }),
-        ("camera and rare class", ListFilter { cameras: Some(words(&["cam-07"])), classes: words(&["ambulance"]), ..all() }),
+        (
+            "camera and rare class",
+            ListFilter { cameras: Some(words(&["cam-07"])), classes: words(&["ambulance"]), ..all() },
+        ),
         ("ward and rare class", ListFilter { cameras: ward(), classes: words(&["ambulance"]), ..all() }),
         ("ward and severity", ListFilter { cameras: ward(), severities: vec![Severity::Alert], ..all() }),
         ("rule and class", ListFilter { rules: words(&["congestion"]), classes: words(&["ambulance"]), ..all() }),
         ("class and severity", ListFilter { classes: words(&["bus"]), severities: vec![Severity::Alert], ..all() }),
-        ("nothing: no such class on the camera", ListFilter { cameras: Some(words(&["cam-07"])), classes: words(&["tram"]), ..all() }),
-        ("nothing: counts that alarm", ListFilter { rules: words(&["line_crossing"]), severities: vec![Severity::Alert], ..all() }),
-        ("ward, rule, class, severity, time", ListFilter {
-            cameras: ward(), rules: words(&["stopped_vehicle"]), classes: words(&["bus"]), severities: vec![Severity::Alert],
-            from: at(0.2), to: at(0.9), ..all()
-        }),
+        (
+            "nothing: no such class on the camera",
+            ListFilter { cameras: Some(words(&["cam-07"])), classes: words(&["tram"]), ..all() },
+        ),
+        (
+            "nothing: counts that alarm",
+            ListFilter { rules: words(&["line_crossing"]), severities: vec![Severity::Alert], ..all() },
+        ),
+        (
+            "ward, rule, class, severity, time",
+            ListFilter {
+                cameras: ward(),
+                rules: words(&["stopped_vehicle"]),
+                classes: words(&["bus"]),
+                severities: vec![Severity::Alert],
+                from: at(0.2),
+                to: at(0.9),
+                ..all()
+            },
+        ),
     ]
 }
 
@@ -124,13 +142,19 @@ fn lists(reader: &Reader, count: u64) {
         }
         println!(
             "{name:<40} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
-            percentile(&mut events, 0.5), percentile(&mut events, 0.95),
-            percentile(&mut incidents, 0.5), percentile(&mut incidents, 0.95)
+            percentile(&mut events, 0.5),
+            percentile(&mut events, 0.95),
+            percentile(&mut incidents, 0.5),
+            percentile(&mut incidents, 0.95)
         );
         all_events.extend(events);
         all_incidents.extend(incidents);
     }
-    println!("all: events p95 {:.2} ms, incidents p95 {:.2} ms", percentile(&mut all_events, 0.95), percentile(&mut all_incidents, 0.95));
+    println!(
+        "all: events p95 {:.2} ms, incidents p95 {:.2} ms",
+        percentile(&mut all_events, 0.95),
+        percentile(&mut all_incidents, 0.95)
+    );
 }
 
 /// A connection that stays, and its user.
@@ -145,7 +169,8 @@ impl Connection {
             line.clear();
             self.0.read_line(&mut line).unwrap();
         }
-        let length = head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let length =
+            head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), head, body)
@@ -177,7 +202,10 @@ fn load(address: &str, cookie: &str, path: &str, rate: u64, seconds: u64) {
     let mut times: Vec<Duration> = workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
     println!(
         "GET {path} at {rate}/s for {seconds} s: {} answers, p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms",
-        times.len(), percentile(&mut times, 0.5), percentile(&mut times, 0.95), percentile(&mut times, 0.99)
+        times.len(),
+        percentile(&mut times, 0.5),
+        percentile(&mut times, 0.95),
+        percentile(&mut times, 0.99)
     );
 }
 
@@ -191,8 +219,9 @@ fn main() {
 
     let address = "127.0.0.1:9187";
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tiny");
-    let cameras: String =
-        (0..CAMERAS).map(|n| format!("  - {{id: cam-{n:02}, ward: ward-{}, url: 'rtsp://127.0.0.1:1/x'}}\n", n % 5)).collect();
+    let cameras: String = (0..CAMERAS)
+        .map(|n| format!("  - {{id: cam-{n:02}, ward: ward-{}, url: 'rtsp://127.0.0.1:1/x'}}\n", n % 5))
+        .collect();
     let text = format!(
         "version: 1\nstore: {{keep: {{days: 3650, max_mib: 100000}}}}\nserver: {{listen: '{address}'}}\nmodels: {{default: {{path: {}}}}}\ncameras:\n{cameras}",
         serde_json::to_string(&model).unwrap()
@@ -210,10 +239,17 @@ fn main() {
     let password = first.rsplit(' ').next().unwrap().to_owned();
     let mut connection = Connection(BufReader::new(TcpStream::connect(address).unwrap()));
     let post = |method: &str, path: &str, more: &str, body: &str| {
-        format!("{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\n{more}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\n{more}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
     };
-    let (_, head, body) = connection.ask(&post("POST", "/session", "", &format!(r#"{{"user":"admin","password":"{password}"}}"#)));
-    let cookie = head.lines().find_map(|l| l.to_lowercase().starts_with("set-cookie").then(|| l[12..].split(';').next().unwrap().to_owned())).unwrap();
+    let (_, head, body) =
+        connection.ask(&post("POST", "/session", "", &format!(r#"{{"user":"admin","password":"{password}"}}"#)));
+    let cookie = head
+        .lines()
+        .find_map(|l| l.to_lowercase().starts_with("set-cookie").then(|| l[12..].split(';').next().unwrap().to_owned()))
+        .unwrap();
     let csrf = serde_json::from_slice::<serde_json::Value>(&body).unwrap()["csrf"].as_str().unwrap().to_owned();
     let more = format!("cookie: {cookie}\r\nx-csrf-token: {csrf}\r\n");
     let change = format!(r#"{{"old":"{password}","new":"a long bench password"}}"#);

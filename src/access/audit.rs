@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::{Error, ErrorKind, Result};
-use crate::store::{AccessDb, AuditEntry};
+use crate::store::{AccessDb, AuditEntry, RecordSort};
 
 /// Entries that may wait; beyond it whoever does something waits.
 const QUEUE: usize = 4096;
@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Attempts at the end of the program.
 const LAST_TRIES: u32 = 6;
 
-struct Order {
-    entry: AuditEntry,
-    done: Option<Sender<()>>,
+enum Order {
+    Entry { entry: AuditEntry, done: Option<Sender<()>> },
+    Keep { sort: RecordSort, key: String, body: String },
 }
 
 /// The way into the trail. Dropped, it writes what waits.
@@ -54,7 +54,14 @@ impl Trail {
     pub fn note(&self, entry: AuditEntry) {
         if let Some(orders) = self.sender() {
             // Fails only when the thread is gone, which has said why.
-            let _ = orders.send(Order { entry, done: None });
+            let _ = orders.send(Order::Entry { entry, done: None });
+        }
+    }
+
+    /// Writes a record that may be lost, such as when a session was last used, without waiting for the disk.
+    pub(super) fn keep(&self, sort: RecordSort, key: String, body: String) {
+        if let Some(orders) = self.sender() {
+            let _ = orders.try_send(Order::Keep { sort, key, body });
         }
     }
 
@@ -62,7 +69,7 @@ impl Trail {
     pub fn note_durably(&self, entry: AuditEntry) {
         let Some(orders) = self.sender() else { return };
         let (done, written) = bounded(1);
-        if orders.send(Order { entry, done: Some(done) }).is_ok() {
+        if orders.send(Order::Entry { entry, done: Some(done) }).is_ok() {
             let _ = written.recv_timeout(PAUSE * 10);
         }
     }
@@ -76,9 +83,24 @@ fn write(db: &AccessDb, queue: &Receiver<Order>, closing: &AtomicBool) {
         {
             batch.push(next);
         }
-        let entries: Vec<AuditEntry> = batch.iter().map(|order| order.entry.clone()).collect();
+        let (mut entries, mut waiting) = (Vec::new(), Vec::new());
+        for order in batch {
+            match order {
+                Order::Entry { entry, done } => {
+                    entries.push(entry);
+                    waiting.extend(done);
+                }
+                Order::Keep { sort, key, body } => {
+                    if let Err(error) = db.put_if_there(sort, &key, &body) {
+                        tracing::warn!(%error, "when a user was last seen cannot be written");
+                    }
+                }
+            }
+        }
         let mut tries = 0;
-        while let Err(error) = db.append(&entries) {
+        while !entries.is_empty()
+            && let Err(error) = db.append(&entries)
+        {
             if tries == 0 {
                 tracing::error!(%error, "the audit trail cannot be written; trying again");
             }
@@ -90,10 +112,8 @@ fn write(db: &AccessDb, queue: &Receiver<Order>, closing: &AtomicBool) {
             }
             std::thread::sleep(PAUSE);
         }
-        for order in batch {
-            if let Some(done) = order.done {
-                let _ = done.try_send(());
-            }
+        for done in waiting {
+            let _ = done.try_send(());
         }
     }
 }

@@ -240,27 +240,24 @@ impl Access {
             let user = state.users.get(user).filter(|user| !user.disabled)?;
             (principal(user, session), seen.is_none_or(|seen| now - seen > SEEN_EVERY))
         };
-        if stale && let Err(error) = self.seen(&key, is_token, now) {
-            tracing::warn!(%error, "when a user was last seen cannot be written");
+        if stale && let Some((sort, body)) = self.seen(&key, is_token, now) {
+            self.trail.keep(sort, key, body);
         }
         Some(found)
     }
 
-    fn seen(&self, key: &str, is_token: bool, now: Timestamp) -> Result<()> {
-        let (sort, body) = {
-            let mut state = self.write();
-            if is_token {
-                let Some(token) = state.tokens.get_mut(key) else { return Ok(()) };
-                token.last_seen = Some(now);
-                (RecordSort::Token, text(token)?)
-            } else {
-                let Some(session) = state.sessions.get_mut(key) else { return Ok(()) };
-                session.last_seen = now;
-                session.expires = (now + IDLE).min(session.created + LIFE);
-                (RecordSort::Session, text(session)?)
-            }
-        };
-        self.db.put(sort, key, &body)
+    /// Notes the moment, and says what is to be written of it.
+    fn seen(&self, key: &str, is_token: bool, now: Timestamp) -> Option<(RecordSort, String)> {
+        let mut state = self.write();
+        if is_token {
+            let token = state.tokens.get_mut(key)?;
+            token.last_seen = Some(now);
+            return Some((RecordSort::Token, text(token).ok()?));
+        }
+        let session = state.sessions.get_mut(key)?;
+        session.last_seen = now;
+        session.expires = (now + IDLE).min(session.created + LIFE);
+        Some((RecordSort::Session, text(session).ok()?))
     }
 
     fn forget_expired(&self) -> Result<()> {

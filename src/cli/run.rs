@@ -141,7 +141,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let reload = {
         let (arguments, engine, cell, counts) =
             (arguments.clone(), Arc::clone(&engine), Arc::clone(&cell), Arc::clone(&counts));
+        // The file is read and applied in one go, or of two at once the older might stay.
+        let turn = Mutex::new(());
         Arc::new(move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = reload_plan(&arguments, &engine, &cell);
             counts.count(&outcome);
             outcome

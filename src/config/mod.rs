@@ -103,16 +103,15 @@ pub fn load_managed(
     compile::compile_with(&compile::Texts { text: &text, managed, settings }, &name, folder, registry, &env)
 }
 
+/// The manageable keys of a camera, and how many lines the pipeline file has.
+pub type InForce = (serde_json::Map<String, serde_json::Value>, usize);
+
 /// The keys of a camera that can be managed, as they are in force with this managed text; and how many lines the
 /// pipeline file has before it. `None` when there is no such camera.
 ///
 /// # Errors
 /// Why a file cannot be read.
-pub fn in_force(
-    path: &Path,
-    managed: Option<&str>,
-    camera: &str,
-) -> Result<Option<(serde_json::Map<String, serde_json::Value>, usize)>, Report> {
+pub fn in_force(path: &Path, managed: Option<&str>, camera: &str) -> Result<Option<InForce>, Report> {
     let text = read_text(path)?;
     let padded = managed.map(|managed| managed::append(&text, managed).1);
     let lines = text.lines().count();

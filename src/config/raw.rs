@@ -15,6 +15,7 @@ use super::evidence::{Evidence, Media};
 use super::node::{Entry, Node, NodeValue};
 use super::plan::{Matrix, Provider, Range, Rotation, Transport};
 use super::read::{Field, FromNode, Located, Table, choice, table};
+use super::server::Server;
 use super::text::Mark;
 use crate::base::Span;
 use crate::scene::NormPoint;
@@ -117,46 +118,6 @@ table! {
         optional days: u64 = default::TRACKS_KEEP_DAYS,
         /// Size on disk in MiB, 16 or more, of all cameras together.
         optional max_mib: u64 = default::TRACKS_KEEP_MAX_MIB,
-    }
-}
-
-table! {
-    /// The HTTP port: the operations centre's page and its API, health and metrics. Other machines reach it only with `tls` and `authentication`.
-    Server ("`server`") {
-        /// Address and port.
-        optional listen: String = default::LISTEN,
-        /// Whether the page and its API are served; without them there are health and metrics only.
-        optional page: bool = true,
-        /// Whether the page and its API ask who is there. Without it everybody who reaches the port is administrator.
-        optional authentication: bool = true,
-        /// Encrypts the port.
-        optional tls: ServerTls,
-        /// Allows an address that other machines can reach without `tls` and `authentication`.
-        optional insecure_listen: bool = false,
-        /// What the map page is drawn on.
-        optional map: Map,
-    }
-}
-
-table! {
-    /// The port's certificate: its own, or one that the program makes for itself.
-    ServerTls ("`tls`") {
-        /// PEM file of the certificate, followed by those that vouch for it.
-        optional certificate: String,
-        /// PEM file of its private key.
-        optional key: String,
-        /// Makes a certificate at the first start and keeps it in the store's folder; browsers warn of it.
-        optional self_signed: bool = false,
-    }
-}
-
-table! {
-    /// What the map page is drawn on.
-    Map ("`map`") {
-        /// GeoJSON file with outlines: streets, wards, water.
-        optional outline: String,
-        /// PMTiles file with a street map.
-        optional tiles: String,
     }
 }
 

@@ -4,11 +4,51 @@ use std::net::SocketAddr;
 
 use super::compile::{Context, mark_of};
 use super::plan::{ServerPlan, ServerTls};
-use super::raw::{self, default};
-use super::read::{Field, quoted};
+use super::raw::default;
+use super::read::{Field, quoted, table};
+
+table! {
+    /// The HTTP port: the operations centre's page and its API, health and metrics. Other machines reach it only with `tls` and `authentication`.
+    Server ("`server`") {
+        /// Address and port.
+        optional listen: String = default::LISTEN,
+        /// Whether the page and its API are served; without them there are health and metrics only.
+        optional page: bool = true,
+        /// Whether the page and its API ask who is there. Without it everybody who reaches the port is administrator.
+        optional authentication: bool = true,
+        /// Encrypts the port.
+        optional tls: WrittenTls,
+        /// Allows an address that other machines can reach without `tls` and `authentication`.
+        optional insecure_listen: bool = false,
+        /// What the map page is drawn on.
+        optional map: Map,
+    }
+}
+
+table! {
+    /// The port's certificate: its own, or one that the program makes for itself.
+    WrittenTls ("`tls`") {
+        /// PEM file of the certificate, followed by those that vouch for it.
+        optional certificate: String,
+        /// PEM file of its private key.
+        optional key: String,
+        /// Makes a certificate at the first start and keeps it in the store's folder; browsers warn of it.
+        optional self_signed: bool = false,
+    }
+}
+
+table! {
+    /// What the map page is drawn on.
+    Map ("`map`") {
+        /// GeoJSON file with outlines: streets, wards, water.
+        optional outline: String,
+        /// PMTiles file with a street map.
+        optional tiles: String,
+    }
+}
 
 /// Compiles the section; none when its address cannot be read.
-pub(super) fn server(context: &mut Context<'_>, server: &raw::Server) -> Option<ServerPlan> {
+pub(super) fn server(context: &mut Context<'_>, server: &Server) -> Option<ServerPlan> {
     if matches!(server.listen, Field::Bad) {
         return None;
     }
@@ -32,8 +72,8 @@ pub(super) fn server(context: &mut Context<'_>, server: &raw::Server) -> Option<
     // A section that cannot be read counts as meant: one mistake is told once.
     let exposure = plan.exposure().filter(|_| !server.tls.is_given() || plan.tls.is_some());
     if let Some(message) = exposure.filter(|_| !plan.insecure_listen) {
-        let help = "listen on 127.0.0.1 (behind a proxy if you like), or add `tls: {self_signed: true}` and leave \
-                    `page` and `authentication` on, or add `insecure_listen: true`";
+        let help = "listen on 127.0.0.1 behind a proxy, or give the port `tls` and leave `page` and `authentication` on, \
+                    or add `insecure_listen: true`";
         context.problems.error(mark, message, help);
     }
     if let Some(flag) = server.insecure_listen.located().filter(|flag| flag.value && plan.exposure().is_none()) {
@@ -51,7 +91,7 @@ pub(super) fn server(context: &mut Context<'_>, server: &raw::Server) -> Option<
     Some(plan)
 }
 
-fn encryption(context: &mut Context<'_>, tls: &raw::ServerTls, mark: super::text::Mark) -> Option<ServerTls> {
+fn encryption(context: &mut Context<'_>, tls: &WrittenTls, mark: super::text::Mark) -> Option<ServerTls> {
     let self_signed = tls.self_signed.or(false);
     let certificate = file(context, &tls.certificate, "certificate");
     let key = file(context, &tls.key, "key");

@@ -56,6 +56,9 @@ pub struct Seen {
     pub counts: BTreeMap<String, u32>,
 }
 
+/// The picture in one width, once somebody asked; `None` when it could not be made.
+type Jpeg = OnceLock<Option<Arc<[u8]>>>;
+
 /// A picture to be shown, with what was seen in it.
 pub struct LivePicture {
     /// Counts up per camera.
@@ -68,7 +71,7 @@ pub struct LivePicture {
     pub objects: Vec<Object>,
     picture: Picture,
     masks: Arc<[Polygon]>,
-    jpegs: Mutex<BTreeMap<u16, Arc<OnceLock<Option<Arc<[u8]>>>>>>,
+    jpegs: Mutex<BTreeMap<u16, Arc<Jpeg>>>,
 }
 
 impl LivePicture {

@@ -213,6 +213,18 @@ impl AccessDb {
             .map_err(|e| self.failed(e))
     }
 
+    /// Writes a record anew unless it was taken out meanwhile.
+    ///
+    /// # Errors
+    /// `DiskFull` or `Io`.
+    pub fn put_if_there(&self, sort: RecordSort, key: &str, body: &str) -> Result<()> {
+        self.lock()
+            .prepare_cached("UPDATE records SET body = ?3 WHERE sort = ?1 AND key = ?2")
+            .and_then(|mut update| update.execute([sort.as_str(), key, body]))
+            .map(drop)
+            .map_err(|e| self.failed(e))
+    }
+
     /// Takes a record out; returns once that is on disk.
     ///
     /// # Errors

@@ -67,6 +67,8 @@ pub struct App {
     pub(super) started: Timestamp,
     /// One change of the managed file at a time.
     pub(super) editing: Arc<tokio::sync::Mutex<()>>,
+    /// One preview at a time: each takes a processor for seconds.
+    pub(super) previewing: Arc<tokio::sync::Mutex<()>>,
     pub(super) lists: Cache,
     pub(super) rates: Rates,
     /// Footage views that the trail has already, with the moment.
@@ -93,6 +95,7 @@ impl App {
             stop,
             started,
             editing: Arc::default(),
+            previewing: Arc::default(),
             lists: Cache::default(),
             rates: Rates::default(),
             viewed: Mutex::default(),

@@ -1,14 +1,16 @@
 //! The API's description, for programs and as a page for people. The page is plain HTML: no script, nothing from elsewhere.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
+use axum::body::Bytes;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use schemars::{Schema, SchemaGenerator};
 
 use super::endpoint::{Endpoint, Gives, Need, endpoints as all};
-use super::listing::json;
+use super::listing::json_bytes;
 use super::openapi;
 
 fn anything(_: &mut SchemaGenerator) -> Schema {
@@ -23,10 +25,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Need::Nothing,
             "This description (OpenAPI 3.1).",
             Gives::Json(anything),
-            get(async || json(&openapi::document(&all()))),
+            get(description),
         ),
         Endpoint::new(Method::GET, "/docs", Need::Nothing, "The same as a page.", Gives::Bytes("text/html"), get(page)),
     ]
+}
+
+async fn description() -> Response {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let document = || Bytes::from(openapi::document(&all()).to_string());
+    json_bytes(DOCUMENT.get_or_init(document).clone())
 }
 
 async fn page() -> Response {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 use super::app::App;
 use super::problem::Problem;
 use crate::base::{Error, ErrorKind};
-use crate::config::{self, Loaded, Managed, ManagedText, Report, managed_path};
+use crate::config::{self, Loaded, Managed, ManagedText, Report, Severity, managed_path};
 use crate::pipeline::registry::registry;
 
 /// The files that a change is made of, as they are.
@@ -75,17 +76,14 @@ impl Files {
         let before = config::in_force(&self.pipeline, None, camera).ok().flatten().map_or(0, |(_, lines)| lines);
         let mut first: Option<(String, String, Option<String>)> = None;
         let mut errors = Vec::new();
-        for diagnostic in report.diagnostics() {
+        for diagnostic in report.diagnostics().iter().filter(|found| found.severity() == Severity::Error) {
             let line = diagnostic.position().map(|(line, _)| line);
             let place = line.filter(|line| *line > before).and_then(|line| written.field(line - before));
             let field = place.filter(|(of, _)| of == camera).map(|(_, field)| field.clone());
             let help = diagnostic.help().map(str::to_owned);
             let found = (field.clone().unwrap_or_default(), diagnostic.message().to_owned(), help.clone());
             first = first.or(Some(found));
-            errors.push(json!({
-                "field": field, "detail": diagnostic.message(), "help": help,
-                "severity": diagnostic.severity().as_str(),
-            }));
+            errors.push(json!({"field": field, "detail": diagnostic.message(), "help": help}));
         }
         let (field, detail, help) = first.unwrap_or_default();
         let mut problem = Problem::field(&field, detail).with("errors", Value::Array(errors));
@@ -149,12 +147,16 @@ pub(super) fn matches(headers: &HeaderMap, tag: &str, current: impl FnOnce() -> 
     }
 }
 
-/// Runs a change on a thread that may wait; one at a time.
-pub(super) async fn change<T: Send + 'static>(
+/// Runs work on a thread that may wait; what takes the same `turn` goes one after the other.
+pub(super) async fn aside<T: Send + 'static>(
     app: &Arc<App>,
+    turn: Option<&Arc<Mutex<()>>>,
     work: impl FnOnce(&Arc<App>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = Arc::clone(&app.editing).lock_owned().await;
+    let turn = match turn {
+        Some(turn) => Some(Arc::clone(turn).lock_owned().await),
+        None => None,
+    };
     let app = Arc::clone(app);
     let done = tokio::task::spawn_blocking(move || {
         let _turn = turn;

@@ -392,7 +392,7 @@ async fn begin(app: &Arc<App>, camera: &CameraId, picture: &LivePicture) -> Resu
         };
         focus::start(&camera, &ring, &time)
     });
-    begun.await.map_err(|problem| problem.detail)
+    begun.await.map_err(|problem| problem.detail.clone())
 }
 
 fn objects(picture: &LivePicture) -> Vec<Value> {

@@ -1,5 +1,7 @@
 //! Errors as problem details (RFC 9457).
 
+use std::ops::{Deref, DerefMut};
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -10,7 +12,13 @@ use crate::base::{Error, ErrorKind};
 
 /// What a failed request is answered with.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(Box<Details>);
+
+/// Its members.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct Details {
     /// A stable name of this sort of problem.
     #[serde(rename = "type")]
     pub kind: String,
@@ -37,7 +45,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of that status.
     pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind: format!("urn:vantage:problem:{kind}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
@@ -46,7 +54,7 @@ impl Problem {
             field: None,
             retry_after: None,
             more: Map::new(),
-        }
+        }))
     }
 
     /// 404 for what does not exist, or may not be seen: the two are not told apart.
@@ -73,6 +81,20 @@ impl Problem {
     pub fn with(mut self, name: &str, value: Value) -> Self {
         self.more.insert(name.to_owned(), value);
         self
+    }
+}
+
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
     }
 }
 

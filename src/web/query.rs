@@ -2,8 +2,9 @@
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
@@ -91,6 +92,26 @@ fn wrong(name: &str, what: &str) -> Problem {
     problem
 }
 
+/// Bytes of a request's body.
+pub(super) const MAX_BODY: usize = 256 * 1024;
+/// Bytes of a body that is too large which are read all the same, so that its sender hears why it is refused.
+const MOST_DRAINED: usize = 32 << 20;
+
+fn declared(request: &Request) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads and forgets a body: an answer before its end would reach nobody who is still sending.
+async fn drain(request: Request, length: usize) {
+    if length > MOST_DRAINED {
+        return;
+    }
+    let mut body = request.into_body().into_data_stream();
+    let reading = async { while let Some(Ok(_)) = body.next().await {} };
+    // Whoever is too slow does not hear it.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+}
+
 /// A JSON body.
 #[derive(Debug, Clone)]
 pub(super) struct Body<T>(pub T);
@@ -99,6 +120,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if let Some(length) = declared(&request).filter(|length| *length > MAX_BODY) {
+            drain(request, length).await;
+            let detail = format!("a body has at most {MAX_BODY} bytes, this one has {length}");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
+        }
         let read = tokio::time::timeout(BODY_TIMEOUT, axum::Json::<T>::from_request(request, state)).await;
         let read = read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body took too long"))?;
         match read {

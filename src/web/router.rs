@@ -13,10 +13,8 @@ use super::assets;
 use super::endpoint::endpoints;
 use super::guard::{address, guard, identify};
 use super::problem::Problem;
+use super::query::MAX_BODY;
 use crate::ops;
-
-/// Bytes of a request's body.
-const MAX_BODY: usize = 256 * 1024;
 
 /// What the page may load, and from where: from here only, and no script or style in the page itself.
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \

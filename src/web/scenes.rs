@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json as value};
 
 use super::app::App;
-use super::editing::{Files, Parts, change, matches, tag};
+use super::editing::{Files, Parts, aside, matches, tag};
 use super::endpoint::{Endpoint, Gives, Need, schema_of};
 use super::guard::Who;
 use super::listing::json;
@@ -285,18 +285,18 @@ fn tagged(value: &impl Serialize, tag: &str) -> Response {
 }
 
 fn ground_of(plan: &config::CameraPlan) -> Option<Ground> {
-    plan.ground.as_ref().map(|ground| Ground { error_m: f64::from(ground.error_m()) })
+    plan.ground.as_ref().map(|ground| Ground { error_m: ground.error_m() })
 }
 
 async fn read_scene(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<Response, Problem> {
     let camera = app.camera(&who, &id)?;
-    let parts = change(&app, move |app| Files::read(app)?.parts(&id)).await?;
+    let parts = aside(&app, None, move |app| Files::read(app)?.parts(&id)).await?;
     Ok(tagged(&scene_of(&parts, ground_of(&camera)), &tag(&parts, &SCENE)))
 }
 
 async fn read_rules(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<Response, Problem> {
     app.camera(&who, &id)?;
-    let parts = change(&app, move |app| Files::read(app)?.parts(&id)).await?;
+    let parts = aside(&app, None, move |app| Files::read(app)?.parts(&id)).await?;
     Ok(tagged(&rules_of(&parts), &tag(&parts, &["rules"])))
 }
 
@@ -310,7 +310,7 @@ async fn write_scene(
     let camera = app.camera(&who, &id)?;
     let ground = ground_of(&camera);
     let key = id.clone();
-    let parts = change(&app, move |app| {
+    let parts = aside(&app, Some(&app.editing), move |app| {
         let files = Files::read(app)?;
         let now = files.parts(&key)?;
         matches(&headers, &tag(&now, &SCENE), || value!(scene_of(&now, None)))?;
@@ -332,7 +332,7 @@ async fn write_rules(
 ) -> Result<Response, Problem> {
     app.camera(&who, &id)?;
     let key = id.clone();
-    let parts = change(&app, move |app| {
+    let parts = aside(&app, Some(&app.editing), move |app| {
         let files = Files::read(app)?;
         let now = files.parts(&key)?;
         matches(&headers, &tag(&now, &["rules"]), || value!(rules_of(&now)))?;
@@ -355,7 +355,7 @@ async fn preview(
     if !(1..=MOST_MINUTES).contains(&asked.minutes) {
         return Err(Problem::field("minutes", format!("it is a number from 1 to {MOST_MINUTES}")));
     }
-    let preview = change(&app, move |app| run_preview(app, &id, &asked)).await?;
+    let preview = aside(&app, Some(&app.previewing), move |app| run_preview(app, &id, &asked)).await?;
     Ok(json(&preview))
 }
 

@@ -125,7 +125,7 @@ impl Reading {
         if self.tick.is_multiple_of(SLOW) && !self.slow_look().await {
             return false;
         }
-        match self.from_store().await {
+        match self.told_by_the_store().await {
             Ok(()) => true,
             Err(problem) => {
                 tracing::warn!(detail = problem.detail, "a stream of events ends");
@@ -135,7 +135,7 @@ impl Reading {
     }
 
     /// Events and changed incidents since the last look.
-    async fn from_store(&mut self) -> Result<(), Problem> {
+    async fn told_by_the_store(&mut self) -> Result<(), Problem> {
         let place = self.place;
         let (events, changed) = self
             .app

@@ -72,11 +72,15 @@ fn tiles_carry_pictures_with_what_is_in_them_and_the_focus_plays() {
     let own = format!("http://{}", site.address);
 
     assert_eq!(Live::open(&site, &admin, "http://elsewhere.example").err(), Some(403), "another page's WebSocket");
-    assert_eq!(Live::open(&site, &Client { cookie: Some("vantage_session=x".into()), ..admin.clone() }, &own).err(), Some(401));
+    assert_eq!(
+        Live::open(&site, &Client { cookie: Some("vantage_session=x".into()), ..admin.clone() }, &own).err(),
+        Some(401)
+    );
 
     let mut live = Live::open(&site, &admin, &own).unwrap_or_else(|status| panic!("{status}"));
     live.ask(&json!({"tiles": [{"camera": "gate", "width": 160, "mode": "live"}], "focus": "gate"}));
-    let seen = (0..200).map(|_| live.next(&["tile"])).find(|(header, _)| !header["objects"].as_array().unwrap().is_empty());
+    let seen =
+        (0..200).map(|_| live.next(&["tile"])).find(|(header, _)| !header["objects"].as_array().unwrap().is_empty());
     let (header, jpeg) = seen.expect("a tile with an object");
     let picture = image::load_from_memory(&jpeg).unwrap();
     assert_eq!((picture.width(), picture.height()), (160, 90));
@@ -140,7 +144,6 @@ fn a_line_is_drawn_and_counts_and_two_who_draw_do_not_overwrite_each_other() {
     };
     wait_for("pictures", 20, || (admin.get("/cameras/gate").json()["state"] == "running").then_some(()));
 
-
     // Two tabs read the same scene; the second to save is told.
     let read = admin.get("/cameras/gate/scene");
     let (tag, mut scene) = (read.header("etag"), read.json());
@@ -189,7 +192,6 @@ fn a_line_is_drawn_and_counts_and_two_who_draw_do_not_overwrite_each_other() {
     assert_eq!(after["state"], "lost");
     let log = site.program.log();
     assert!(log.contains("changed gate") && !log.contains("changed yard") && !log.contains("gate, yard"), "{log}");
-
 }
 
 #[test]
@@ -209,7 +211,9 @@ fn what_is_masked_is_never_shown() {
         let still = admin.get("/cameras/gate/still?width=64");
         (still.status == 200).then_some(still)
     });
-    let grey = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().to_rgb8().pixels().all(|p| p.0.iter().all(|v| v.abs_diff(96) < 8));
+    let grey = |bytes: &[u8]| {
+        image::load_from_memory(bytes).unwrap().to_rgb8().pixels().all(|p| p.0.iter().all(|v| v.abs_diff(96) < 8))
+    };
     assert!(grey(&still.body), "a still shows what is masked");
     // Events' stills are masked, and there is no clip and no passthrough video.
     let since = admin.get("/health").json()["now"].as_str().unwrap().to_owned();

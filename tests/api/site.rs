@@ -158,7 +158,8 @@ impl Client {
     /// Logs in and changes the one-time password.
     pub fn log_in(mut self, user: &str, password: &str) -> Self {
         self.enter(user, password);
-        let changed = self.send("PUT", "/api/v1/session/password", &[], Some(&json!({"old": password, "new": PASSWORD})));
+        let changed =
+            self.send("PUT", "/api/v1/session/password", &[], Some(&json!({"old": password, "new": PASSWORD})));
         assert_eq!(changed.status, 200, "{}", changed.text());
         self
     }

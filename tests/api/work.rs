@@ -83,7 +83,8 @@ fn logins_are_guarded_and_what_is_wrong_is_refused() {
     ] {
         assert_eq!(admin.send("GET", path, &[], None).status, 404, "{path}");
     }
-    for query in ["clas=car", "limit=0", "limit=201", "from=yesterday", "severity=loud", "cursor=!!", "limit=1&limit=2"] {
+    for query in ["clas=car", "limit=0", "limit=201", "from=yesterday", "severity=loud", "cursor=!!", "limit=1&limit=2"]
+    {
         let status = admin.get(&format!("/events?{query}")).status;
         assert!(matches!(status, 400 | 422), "{query}: {status}");
     }
@@ -121,14 +122,23 @@ fn an_incident_is_dealt_with_by_two_who_do_not_overwrite_each_other() {
     assert_eq!(act(&an, json!({"action": "dispatch", "version": 1, "unit": "CSGT 7", "note": "đang tới"})).status, 200);
     assert_eq!(act(&binh, json!({"action": "hand_over", "version": 2, "to": "binh"})).status, 200);
     let over = act(&binh, json!({"action": "resolve", "version": 3}));
-    assert_eq!((over.json()["state"].clone(), over.json()["history"].as_array().unwrap().len()), (json!("resolved"), 4));
+    assert_eq!(
+        (over.json()["state"].clone(), over.json()["history"].as_array().unwrap().len()),
+        (json!("resolved"), 4)
+    );
     assert_eq!(act(&an, json!({"action": "dispatch", "version": 4, "unit": "x"})).status, 409, "it is over");
 
     // Filters; and it is still so after a restart.
     let states = |state: &str| an.get(&format!("/incidents?state={state}")).json()["items"].as_array().unwrap().len();
     assert_eq!((states("new"), states("resolved")), (1, 1));
     let by = |query: &str| an.get(&format!("/incidents?{query}")).json()["items"].as_array().unwrap().len();
-    let seen = (by("class=truck&camera=gate"), by("class=car"), by("rule=stopped_vehicle"), by("ward=south"), by("severity=info"));
+    let seen = (
+        by("class=truck&camera=gate"),
+        by("class=car"),
+        by("rule=stopped_vehicle"),
+        by("ward=south"),
+        by("severity=info"),
+    );
     assert_eq!(seen, (1, 0, 2, 1, 0));
     site.program.stop();
     site.program = crate::program::Running::start(&site.file);
@@ -168,7 +178,13 @@ fn lists_page_through_everything_once_and_media_come_in_parts() {
     ids.dedup();
     assert_eq!((count, ids.len()), (16, 16), "every event once");
     let by = |query: &str| admin.get(&format!("/events?{query}")).json()["items"].as_array().unwrap().len();
-    let seen = (by("camera=gate"), by("rule=line_crossing"), by("class=truck"), by("severity=alert&camera=yard"), by("ward=north&class=car"));
+    let seen = (
+        by("camera=gate"),
+        by("rule=line_crossing"),
+        by("class=truck"),
+        by("severity=alert&camera=yard"),
+        by("ward=north&class=car"),
+    );
     assert_eq!(seen, (8, 14, 2, 1, 7));
 
     let name = format!("/api/v1/media/{}", site.events[0].still.as_ref().unwrap());
@@ -196,11 +212,21 @@ fn lists_page_through_everything_once_and_media_come_in_parts() {
 }
 
 /// Messages of the stream: kind, id, data.
-fn stream(client: &Client, address: &str, after: &str, until: impl Fn(&[(String, String, Value)]) -> bool) -> Vec<(String, String, Value)> {
+fn stream(
+    client: &Client,
+    address: &str,
+    after: &str,
+    until: impl Fn(&[(String, String, Value)]) -> bool,
+) -> Vec<(String, String, Value)> {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let resume = if after.is_empty() { String::new() } else { format!("Last-Event-ID: {after}\r\n") };
-    write!(socket, "GET /api/v1/stream HTTP/1.1\r\nHost: {address}\r\nCookie: {}\r\n{resume}\r\n", client.cookie.as_ref().unwrap()).unwrap();
+    write!(
+        socket,
+        "GET /api/v1/stream HTTP/1.1\r\nHost: {address}\r\nCookie: {}\r\n{resume}\r\n",
+        client.cookie.as_ref().unwrap()
+    )
+    .unwrap();
     let (mut told, mut kind, mut id) = (Vec::new(), String::new(), String::new());
     for line in BufReader::new(socket).lines() {
         let line = line.unwrap();
@@ -230,7 +256,8 @@ fn the_stream_resumes_without_a_gap_and_tells_each_ward_its_own() {
     let all = stream(&admin, &site.address, "0-0", |told| events(told) == 16 && told.iter().any(|m| m.0 == "incident"));
     let middle = all.iter().filter(|m| m.0 == "event").nth(6).unwrap();
     let rest = stream(&admin, &site.address, &middle.1, |told| events(told) == 9);
-    let positions: Vec<u64> = rest.iter().filter(|m| m.0 == "event").map(|m| m.2["position"].as_u64().unwrap()).collect();
+    let positions: Vec<u64> =
+        rest.iter().filter(|m| m.0 == "event").map(|m| m.2["position"].as_u64().unwrap()).collect();
     assert_eq!(positions, (8..=16).collect::<Vec<_>>());
 
     let theirs = stream(&south, &site.address, "0-0", |told| events(told) == 8);
