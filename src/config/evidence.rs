@@ -1,4 +1,5 @@
-//! Evidence: which events get clips and stills, how long clips are, what is blurred; and how long media are kept.
+//! Evidence: which events get clips and stills, how long clips are, what is blurred; and how long media
+//! and tracks are kept.
 
 use std::time::Duration;
 
@@ -28,6 +29,26 @@ mod defaults {
     pub const MEDIA_DAYS: u64 = 30;
     pub const MEDIA_MIB: u64 = 10_240;
     pub const MIN_FREE_MIB: u64 = 512;
+}
+
+table! {
+    /// Where tracks are stored and for how long.
+    Tracks ("`tracks`") {
+        /// Folder of the tracks files; created when it is missing.
+        optional path: String = default::TRACKS_PATH,
+        /// How much is kept.
+        optional keep: TracksKeep,
+    }
+}
+
+table! {
+    /// How many tracks are kept: whichever limit is reached first.
+    TracksKeep ("`keep`") {
+        /// Days, 1 to 3650.
+        optional days: u64 = default::TRACKS_KEEP_DAYS,
+        /// Size on disk in MiB, 16 or more, of all cameras together.
+        optional max_mib: u64 = default::TRACKS_KEEP_MAX_MIB,
+    }
 }
 
 table! {

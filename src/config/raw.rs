@@ -11,6 +11,7 @@ use serde_json::json;
 use super::about::Place;
 use super::conditions::Preset;
 use super::diagnostic::Problems;
+pub(super) use super::evidence::Tracks;
 use super::evidence::{Evidence, Media};
 use super::node::{Entry, Node, NodeValue};
 use super::plan::{Matrix, Provider, Range, Rotation, Transport};
@@ -98,26 +99,6 @@ table! {
         optional days: u64 = default::KEEP_DAYS,
         /// Size on disk in MiB, 16 or more.
         optional max_mib: u64 = default::KEEP_MAX_MIB,
-    }
-}
-
-table! {
-    /// Where tracks are stored and for how long.
-    Tracks ("`tracks`") {
-        /// Folder of the tracks files; created when it is missing.
-        optional path: String = default::TRACKS_PATH,
-        /// How much is kept.
-        optional keep: TracksKeep,
-    }
-}
-
-table! {
-    /// How many tracks are kept: whichever limit is reached first.
-    TracksKeep ("`keep`") {
-        /// Days, 1 to 3650.
-        optional days: u64 = default::TRACKS_KEEP_DAYS,
-        /// Size on disk in MiB, 16 or more, of all cameras together.
-        optional max_mib: u64 = default::TRACKS_KEEP_MAX_MIB,
     }
 }
 

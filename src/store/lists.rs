@@ -108,11 +108,19 @@ fn severities(wanted: &[Severity]) -> Vec<Value> {
 /// One ordered scan: an index and the value it is entered at.
 type Scan = (&'static str, Option<(&'static str, String)>);
 
-/// The scans of a list of events: of the cameras if they are narrowed down, else of the filter that narrows most.
+/// The scans of a list of events: by what usually narrows most. None when no camera is meant.
 fn event_scans(filter: &ListFilter) -> Vec<Scan> {
+    if filter.cameras.as_ref().is_some_and(Vec::is_empty) {
+        return Vec::new();
+    }
     let each = |index: &'static str, column: &'static str, values: &[String]| -> Vec<Scan> {
         values.iter().map(|value| (index, Some((column, value.clone())))).collect()
     };
+    // Of most stores' events few are alarms, whichever camera, rule or class gave them.
+    if !filter.severities.is_empty() && !filter.severities.contains(&Severity::Info) {
+        let words: Vec<String> = filter.severities.iter().map(|s| severity_name(*s).to_owned()).collect();
+        return each("events_by_severity", "severity", &words);
+    }
     if let Some(cameras) = &filter.cameras {
         return each("events_by_camera", "camera", cameras);
     }
@@ -123,10 +131,6 @@ fn event_scans(filter: &ListFilter) -> Vec<Scan> {
     }
     if !filter.classes.is_empty() {
         return each("events_by_class", "class", &filter.classes);
-    }
-    if !filter.severities.is_empty() && !filter.severities.contains(&Severity::Info) {
-        let words: Vec<String> = filter.severities.iter().map(|s| severity_name(*s).to_owned()).collect();
-        return each("events_by_severity", "severity", &words);
     }
     vec![("events_by_time", None)]
 }
@@ -151,6 +155,9 @@ impl Reader {
                 let places = marks(filter.rules.len());
                 let twice = texts(&filter.rules).into_iter().chain(texts(&filter.rules));
                 terms.add(format!("(rule IN ({places}) OR kind IN ({places}))"), twice);
+            }
+            if index != "events_by_camera" {
+                terms.among("camera", filter.cameras.as_deref().map(texts).unwrap_or_default());
             }
             terms.among("class", texts(&filter.classes));
             terms.among("severity", severities(&filter.severities));

@@ -56,7 +56,7 @@ const LISTS: &str = "
     CREATE INDEX events_by_rule     ON events (rule, utc_ns, position, kind, class, severity);
     CREATE INDEX events_by_kind     ON events (kind, utc_ns, position, rule, class, severity);
     CREATE INDEX events_by_class    ON events (class, utc_ns, position, severity) WHERE class IS NOT NULL;
-    CREATE INDEX events_by_severity ON events (severity, utc_ns, position) WHERE severity <> 'info';
+    CREATE INDEX events_by_severity ON events (severity, utc_ns, position, camera, rule, kind, class) WHERE severity <> 'info';
     CREATE INDEX events_by_time     ON events (utc_ns, position);
 ";
 

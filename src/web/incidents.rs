@@ -187,6 +187,9 @@ async fn list(State(app): State<Arc<App>>, who: Who, params: Params) -> Result<R
     let mark: Option<Mark> = listing::mark(&params)?;
     let cursor = params.one("cursor")?.unwrap_or_default();
     let question = listing::question(&who, &filter, &format!("incidents {limit} {cursor}"));
+    if let Some(body) = app.lists.fresh(&question, app.clock.monotonic()) {
+        return Ok(json_bytes(body));
+    }
     let (plan, visible) = (app.pipeline(), app.visible(&who));
     let inner = Arc::clone(&app);
     let body = app
@@ -264,6 +267,7 @@ async fn act(
     let conflict = |kind: &str, detail: &str| Problem::new(StatusCode::CONFLICT, kind, detail);
     match acted {
         Acted::Taken => {
+            app.lists.clear();
             let detail = serde_json::to_string(&action).unwrap_or_default();
             noted(&app, &who, "incident.action", &id.to_string(), &detail).await?;
             Ok(json(&self::current(&app, &who, id).await?))

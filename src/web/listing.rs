@@ -164,6 +164,8 @@ struct Kept {
 impl Cache {
     /// What depends on the clock (whether an incident is over) may be so old.
     const AGE: Duration = Duration::from_secs(1);
+    /// Within this no newer answer is looked for: a blink.
+    const FRESH: Duration = Duration::from_millis(100);
     const MOST: usize = 256;
 
     /// The answer, if it is still good.
@@ -171,6 +173,18 @@ impl Cache {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let good = |kept: &&Kept| kept.version == version && now.saturating_duration_since(kept.at) < Self::AGE;
         kept.get(question).filter(good).map(|kept| kept.body.clone())
+    }
+
+    /// The answer, if it is so fresh that nobody need look for a newer one.
+    pub(super) fn fresh(&self, question: &str, now: Instant) -> Option<axum::body::Bytes> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |kept: &&Kept| now.saturating_duration_since(kept.at) < Self::FRESH;
+        kept.get(question).filter(fresh).map(|kept| kept.body.clone())
+    }
+
+    /// Forgets all: somebody has changed something and will look at it.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Keeps an answer.
