@@ -102,6 +102,13 @@ export interface Step {
   to?: string | null;
 }
 
+/** Where in which clip something is seen; the file is there some seconds after the incident. */
+export interface ClipPlace {
+  file: string;
+  offset_s: number;
+  starts_at: string;
+}
+
 export interface Incident {
   id: string;
   opened: string;
@@ -111,9 +118,9 @@ export interface Incident {
   state: IncidentState;
   version: number;
   severity: Severity;
+  /** The type of its rule, such as `stopped_vehicle`. */
   rule: string;
-  /** The rule's type, such as `stopped_vehicle`. */
-  kind?: string | null;
+  rule_id?: string | null;
   class?: string | null;
   camera: string;
   cameras?: string[];
@@ -126,7 +133,7 @@ export interface Incident {
   unit: string | null;
   still: string | null;
   clean_still: string | null;
-  clip: string | null;
+  clip: ClipPlace | null;
   history: Step[];
   event_items?: Event[];
 }
@@ -157,7 +164,7 @@ export interface Event {
   explanation: Explanation;
   still?: string | null;
   clean_still?: string | null;
-  clip?: { file: string; offset_s: number; starts_at: string } | null;
+  clip?: ClipPlace | null;
 }
 
 export interface Why extends Partial<Explanation> {

@@ -29,22 +29,27 @@ export function paintObjects(
 ): void {
   const { width, height, scale } = frame;
   const roomy = width / scale > 300;
-  const size = Math.round(Math.max(10, Math.min(13, width / scale / 48)) * scale);
+  const size = Math.round(Math.max(10, Math.min(13, width / scale / 54)) * scale);
   ctx.font = `600 ${size}px 'Inter Variable', sans-serif`;
   ctx.textBaseline = 'middle';
   for (const object of objects) {
     const [x1, y1, x2, y2] = object.box;
-    const [x, y, w, h] = [x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height];
-    const colour = colourOf(object.class);
-    corners(ctx, x, y, w, h, colour, scale);
-    if (!roomy || w < 14 * scale) continue;
+    corners(ctx, x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height, colourOf(object.class), scale);
+  }
+  if (!roomy) return;
+  // The nearest first; a name that would lie on another is left out: half a name is worse than none.
+  const plates: [number, number, number, number][] = [];
+  for (const object of [...objects].sort((a, b) => b.box[3] - a.box[3])) {
+    const [x, y] = [object.box[0] * width, object.box[1] * height];
     const text = label(object);
-    const plate = ctx.measureText(text).width + 8 * scale;
-    const top = y - size - 6 * scale > 0 ? y - size - 6 * scale : y;
+    const [wide, high] = [ctx.measureText(text).width + 8 * scale, size + 5 * scale];
+    const top = y - high - scale > 0 ? y - high - scale : y;
+    if (plates.some(([px, py, pw, ph]) => x < px + pw && px < x + wide && top < py + ph && py < top + high)) continue;
+    plates.push([x, top, wide, high]);
     ctx.fillStyle = '#05070acc';
-    ctx.fillRect(x, top, plate, size + 5 * scale);
-    ctx.fillStyle = colour;
-    ctx.fillText(text, x + 4 * scale, top + size / 2 + 3 * scale);
+    ctx.fillRect(x, top, wide, high);
+    ctx.fillStyle = colourOf(object.class);
+    ctx.fillText(text, x + 4 * scale, top + high / 2 + scale);
   }
 }
 

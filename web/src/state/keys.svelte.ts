@@ -1,5 +1,6 @@
 // The page's keys. Whoever shows a button with a key registers it here, so that the help lists what works now.
 
+import { untrack } from 'svelte';
 import type { Key } from '../i18n';
 
 export interface Binding {
@@ -11,16 +12,14 @@ export interface Binding {
 
 class Keys {
   help = $state(false);
-  #groups = $state<Binding[][]>([]);
+  #groups = $state.raw<Binding[][]>([]);
   all = $derived(this.#groups.flat());
 
   /** Registers keys; gives the function that takes them back. */
   use(bindings: Binding[]): () => void {
-    this.#groups = [...this.#groups, bindings];
-    const mine = this.#groups.at(-1);
-    return () => {
-      this.#groups = this.#groups.filter((group) => group !== mine);
-    };
+    // Not read as state: whoever registers must not run again because of it.
+    untrack(() => (this.#groups = [...this.#groups, bindings]));
+    return () => untrack(() => (this.#groups = this.#groups.filter((group) => group !== bindings)));
   }
 
   press(event: KeyboardEvent): void {

@@ -8,7 +8,7 @@ export interface Stream {
   event: Event;
   incident: Incident;
   camera: Camera;
-  sinks: Sink[];
+  sinks: { sinks: Sink[] };
 }
 
 type Listener<K extends keyof Stream> = (value: Stream[K]) => void;

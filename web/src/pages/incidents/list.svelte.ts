@@ -106,7 +106,7 @@ export class IncidentList {
       && (!severity || incident.severity === severity)
       && (!camera || incident.camera === camera || !!incident.cameras?.includes(camera))
       && (!ward || incident.ward === ward)
-      && (!rule || incident.rule === rule || incident.kind === rule)
+      && (!rule || incident.rule === rule)
       && (!from || Date.parse(incident.opened) >= Date.parse(utcOf(from)))
       && (!to || Date.parse(incident.opened) <= Date.parse(utcOf(to)));
   }

@@ -15,16 +15,22 @@ type Schema = Record<string, unknown>;
 
 const isSchema = (value: unknown): value is Schema => !!value && typeof value === 'object' && !Array.isArray(value);
 
+/** The type that a variant's own `type` property names. */
+function constOf(schema: Schema): string | undefined {
+  const type = isSchema(schema.properties) ? schema.properties.type : undefined;
+  return isSchema(type) && typeof type.const === 'string' ? type.const : undefined;
+}
+
 /** Every rule's schema by its type, from a list of them or from an object. */
 export function byType(answer: unknown): Record<string, Schema> {
   const found: Record<string, Schema> = {};
   if (!isSchema(answer)) return found;
-  const source = answer.items ?? answer.rules ?? answer.$defs ?? answer;
+  const source = answer.items ?? answer.rules ?? answer.oneOf ?? answer.$defs ?? answer;
   if (Array.isArray(source)) {
     for (const one of source) {
       if (!isSchema(one)) continue;
-      const name = one.type ?? one.name ?? one.kind;
-      if (typeof name === 'string') found[name] = isSchema(one.schema) ? one.schema : isSchema(one.parameters) ? one.parameters : one;
+      const name = constOf(one) ?? one.type ?? one.name ?? one.kind;
+      if (typeof name === 'string') found[name] = { $defs: answer.$defs, ...(isSchema(one.schema) ? one.schema : isSchema(one.parameters) ? one.parameters : one) };
     }
   } else if (isSchema(source)) {
     for (const [name, one] of Object.entries(source)) if (isSchema(one)) found[name] = one;
