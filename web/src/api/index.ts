@@ -70,7 +70,7 @@ async function all<T>(path: string, query: Query = {}): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | null = null;
   do {
-    const page: Page<T> = await get<Page<T>>(path, { ...query, limit: 200, cursor });
+    const page: Page<T> = await get<Page<T>>(path, { ...query, cursor });
     items.push(...page.items);
     cursor = page.next ?? null;
   } while (cursor && items.length < 5000);

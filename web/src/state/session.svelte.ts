@@ -13,6 +13,8 @@ class SessionState {
   /** The session ended while the page was open: the login says so, and the page behind it stays as it is. */
   expired = $state(false);
   unreachable = $state(false);
+  /** The language that was chosen on the login page; it goes along with the login. */
+  #chosen: Language | null = null;
 
   constructor() {
     setExpiredHandler(() => this.lose());
@@ -43,7 +45,11 @@ class SessionState {
   }
 
   async open(user: string, password: string): Promise<void> {
-    this.#accept(await api.open(user, password));
+    const opened = await api.open(user, password);
+    const chosen = this.#chosen;
+    this.#chosen = null;
+    this.#accept(opened);
+    if (chosen && chosen !== opened.language) await this.setLanguage(chosen);
   }
 
   async changePassword(old: string, fresh: string): Promise<void> {
@@ -53,7 +59,10 @@ class SessionState {
 
   async setLanguage(language: Language): Promise<void> {
     settings.language = language;
-    if (!this.current) return;
+    if (!this.current) {
+      this.#chosen = language;
+      return;
+    }
     this.current.language = language;
     await api.setLanguage(language).catch(() => {}); // the browser remembers it in any case
   }

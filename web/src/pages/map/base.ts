@@ -59,8 +59,8 @@ export function styleOf(base: Base): StyleSpecification {
       { id: 'areas', type: 'fill', source: 'outline', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': ['match', ['get', 'kind'], 'water', raised, 'park', raised, surface], 'fill-opacity': base.tiles ? 0.2 : 1 } },
       { id: 'borders', type: 'line', source: 'outline', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'line-color': strong, 'line-width': 1, 'line-dasharray': [3, 2] } },
       { id: 'ways', type: 'line', source: 'outline', filter: ['==', ['geometry-type'], 'LineString'], layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': line, 'line-width': ['interpolate', ['exponential', 1.6], ['zoom'], 10, 1.2, 17, ['match', ['get', 'kind'], 'primary', 18, 11]] } },
-      { id: 'area-names', type: 'symbol', source: 'outline', filter: ['all', ['has', 'name'], ['==', ['geometry-type'], 'Polygon']], layout: { 'text-field': ['get', 'name'], 'text-size': 13, 'text-letter-spacing': 0.06 }, paint: { 'text-color': text, 'text-halo-color': ground, 'text-halo-width': 1.5 } },
-      { id: 'way-names', type: 'symbol', source: 'outline', filter: ['all', ['has', 'name'], ['==', ['geometry-type'], 'LineString']], layout: { 'symbol-placement': 'line', 'text-field': ['get', 'name'], 'text-size': 12 }, paint: { 'text-color': text, 'text-halo-color': ground, 'text-halo-width': 1.5 } },
+      { id: 'area-names', type: 'symbol', source: 'outline', filter: ['all', ['has', 'name'], ['==', ['geometry-type'], 'Polygon']], layout: { 'text-font': ['Inter Variable'], 'text-field': ['get', 'name'], 'text-size': 13, 'text-letter-spacing': 0.06 }, paint: { 'text-color': text, 'text-halo-color': ground, 'text-halo-width': 1.5 } },
+      { id: 'way-names', type: 'symbol', source: 'outline', filter: ['all', ['has', 'name'], ['==', ['geometry-type'], 'LineString']], layout: { 'symbol-placement': 'line', 'text-font': ['Inter Variable'], 'text-field': ['get', 'name'], 'text-size': 12 }, paint: { 'text-color': text, 'text-halo-color': ground, 'text-halo-width': 1.5 } },
     );
   }
   return style;
