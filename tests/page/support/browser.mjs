@@ -34,8 +34,9 @@ export async function tab(browser, { language = 'en', viewport = { width: 1366, 
   return { page, context, faults };
 }
 
+/** From wherever the tab is; a login page that is open already stays, with the language chosen on it. */
 export async function signIn(page, base, user, password) {
-  await page.goto(base);
+  if (!(await page.locator('input[name=user]').isVisible())) await page.goto(base);
   await page.locator('input[name=user]').fill(user);
   await page.locator('input[name=password]').fill(password);
   await page.locator('form button.primary').click();

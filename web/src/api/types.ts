@@ -191,15 +191,17 @@ export interface SpeedInterval {
   to: string;
   camera: string;
   rule: string;
-  observed_seconds: number;
-  count?: number | null;
+  vehicles: Record<string, number>;
   mean_kmh?: number | null;
   p85_kmh?: number | null;
-  histogram?: { from_kmh: number; to_kmh: number; count: number }[] | null;
+  max_kmh?: number | null;
+  /** Vehicles by the lower edge of their bar, km/h; a bar is `bar_kmh` wide. */
+  histogram: Record<string, number>;
 }
 
 export interface Speeds {
   step_seconds: number;
+  bar_kmh: number;
   items: SpeedInterval[];
 }
 

@@ -49,7 +49,8 @@ export class Player {
   }
 
   #take({ header, body }: Frame): void {
-    if (header.kind === 'init') this.#begin(header.mime, body);
+    if (header.kind === 'init') this.#begin(header.mime, body, header.pts_ns);
+    else if (header.kind === 'no_video') this.onstate('unsupported', header.reason);
     else if (header.kind === 'segment') {
       this.#firstPts ??= header.pts_ns / 1e9;
       this.#waiting.push(body);
@@ -61,8 +62,9 @@ export class Player {
     }
   }
 
-  #begin(mime: string, init: Uint8Array<ArrayBuffer>): void {
+  #begin(mime: string, init: Uint8Array<ArrayBuffer>, pts: number | undefined): void {
     this.#drop();
+    if (pts !== undefined) this.#offset = pts / 1e9; // the video's own times begin at 0 there
     this.#mime = mime;
     if (typeof MediaSource === 'undefined' || !MediaSource.isTypeSupported(mime)) {
       this.onstate('unsupported', mime);

@@ -133,7 +133,10 @@ export class LiveSocket {
     }
     try {
       const { kind, camera, state, reason } = JSON.parse(String(data));
-      if (kind === 'state' && typeof camera === 'string' && typeof state === 'string') {
+      if (kind === 'no_video' && typeof camera === 'string') {
+        const frame: Frame = { header: { kind, camera, reason: String(reason ?? '') }, body: new Uint8Array() };
+        for (const listener of this.#listeners.get(camera) ?? []) listener(frame);
+      } else if (kind === 'state' && typeof camera === 'string' && typeof state === 'string') {
         this.#onState(camera, state, typeof reason === 'string' ? reason : '');
       }
     } catch {

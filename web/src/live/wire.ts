@@ -15,7 +15,8 @@ export interface TileHeader {
 
 export type Header =
   | TileHeader
-  | { kind: 'init'; camera: string; mime: string }
+  | { kind: 'init'; camera: string; mime: string; pts_ns?: number }
+  | { kind: 'no_video'; camera: string; reason: string }
   | { kind: 'segment'; camera: string; pts_ns: number; duration_ns: number }
   | { kind: 'objects'; camera: string; pts_ns: number; objects: LiveObject[] };
 

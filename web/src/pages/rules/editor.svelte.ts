@@ -188,7 +188,7 @@ export class Editor {
     try {
       // Shapes first: rules name them.
       if (this.sceneChanged) {
-        const { etag } = await api.saveScene(this.camera, $state.snapshot(this.scene) as Scene, this.#sceneTag);
+        const { etag } = await api.saveScene(this.camera, this.#sent(), this.#sceneTag);
         this.#sceneThere = JSON.stringify(this.scene);
         this.#sceneTag = etag || (await api.scene(this.camera)).etag;
         this.#rulesTag = (await api.rules(this.camera)).etag;
@@ -216,6 +216,13 @@ export class Editor {
     this.#rulesTag = rules.etag;
     this.conflict = false;
     await this.save();
+  }
+
+  /** What is sent: calibration only when it was changed here. */
+  #sent(): Scene {
+    const { ground, ...shapes } = $state.snapshot(this.scene) as Scene;
+    const had = (JSON.parse(this.#sceneThere) as Scene).ground;
+    return JSON.stringify(ground) === JSON.stringify(had) ? shapes : { ...shapes, ground: ground ?? null };
   }
 
   #freeName(kind: Exclude<Kind, 'ground'>): string {
