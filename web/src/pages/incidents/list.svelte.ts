@@ -17,6 +17,9 @@ export interface Filter {
   to: string;
 }
 
+/** More incidents than this are not held; filters find the others. */
+const MOST = 1000;
+
 const STATES: Record<Filter['state'], string[] | undefined> = {
   open: ['new', 'acknowledged', 'dispatched'],
   new: ['new'],
@@ -88,6 +91,8 @@ export class IncidentList {
     if (known && known.version > incident.version) return;
     if (known) this.#items[at] = { ...known, ...incident };
     else if (this.#fits(incident)) this.#items.unshift(incident);
+    // A page that stays open for days holds no more than a person can look through.
+    if (this.#items.length > MOST) this.#items = this.#items.filter((one) => this.#fits(one)).slice(0, MOST);
   }
 
   #query(cursor: string | null): Query {
