@@ -60,7 +60,7 @@ export const admin = {
   sessions: (everybody: boolean) => all<LoginSession>('/sessions', { all: everybody ? 1 : undefined }),
   endSession: (session: string) => ask<void>('DELETE', `/sessions/${id(session)}`),
   tokens: () => all<Token>('/tokens'),
-  addToken: (body: { name: string }) => post<Token>('/tokens', body),
+  addToken: (body: { label: string }) => post<Token>('/tokens', body),
   removeToken: (token: string) => ask<void>('DELETE', `/tokens/${id(token)}`),
   audit: (query: Query, signal?: AbortSignal) => get<Page<AuditRow>>('/audit', query, signal),
 };

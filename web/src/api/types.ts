@@ -15,11 +15,11 @@ export interface Page<T> {
 export interface Session {
   user: string;
   role: Role;
-  wards: string[] | null;
-  language: Language | null;
+  wards?: string[] | null;
+  language?: string | null;
   csrf: string;
   must_change_password: boolean;
-  expires: string;
+  expires?: string | null;
   site?: { name?: string | null; time_zone?: string | null } | null;
 }
 
@@ -39,10 +39,10 @@ export interface Camera {
   unfit?: string[] | null;
   since?: string | null;
   picture?: { width: number; height: number } | null;
-  fps?: { received: number | null; decoded: number | null; analysed: number | null } | null;
+  fps?: { received?: number | null; decoded?: number | null; analysed?: number | null } | null;
   loss_share?: number | null;
   latency_ms?: number | null;
-  clock?: { source: string; error_seconds: number | null } | null;
+  clock?: { source: string; error_seconds?: number | null } | null;
   counts_now?: Record<string, number> | null;
   model?: string | null;
 }
@@ -74,7 +74,7 @@ export interface GroundPoint {
 }
 
 export interface Ground {
-  error_metres?: number | null;
+  error_m?: number | null;
   points?: GroundPoint[] | null;
 }
 
@@ -113,7 +113,7 @@ export interface Incident {
   id: string;
   opened: string;
   last: string;
-  cleared: string | null;
+  cleared?: string | null;
   phase: 'candidate' | 'confirmed' | 'cleared';
   state: IncidentState;
   version: number;
@@ -129,11 +129,11 @@ export interface Incident {
   summary: string;
   events: number;
   repeats: number;
-  owner: string | null;
-  unit: string | null;
-  still: string | null;
-  clean_still: string | null;
-  clip: ClipPlace | null;
+  owner?: string | null;
+  unit?: string | null;
+  still?: string | null;
+  clean_still?: string | null;
+  clip?: ClipPlace | null;
   history: Step[];
   event_items?: Event[];
 }
@@ -220,10 +220,8 @@ export interface Health {
   uptime_seconds: number;
   cameras?: Camera[];
   sinks: Sink[];
-  inference?: {
-    load?: number | null;
-    lanes?: { model: string; provider?: string; per_second?: number; latency_ms?: number }[] | null;
-  } | null;
+  /** Frames analysed a second by all workers, and the share that was left out for want of time. */
+  inference?: { frames_per_second: number; loss_share: number; workers: number } | null;
   disk?: { free_bytes?: number | null; floor_bytes?: number | null; media_bytes?: number | null } | null;
   models: { id: string; sha256?: string | null; provider?: string | null }[];
 }
@@ -231,12 +229,12 @@ export interface Health {
 export interface User {
   name: string;
   role: Role;
-  wards: string[] | null;
-  cameras: string[] | null;
+  wards?: string[] | null;
+  cameras?: string[] | null;
   disabled: boolean;
   created: string;
-  last_seen: string | null;
-  one_time_password?: string;
+  last_seen?: string | null;
+  one_time_password?: string | null;
 }
 
 export interface UserChange {
@@ -260,12 +258,11 @@ export interface LoginSession {
 
 export interface Token {
   id: string;
-  name?: string | null;
-  role?: Role | null;
+  label?: string | null;
+  user?: string | null;
   created?: string | null;
-  last_used?: string | null;
-  expires?: string | null;
-  token?: string;
+  last_seen?: string | null;
+  token?: string | null;
 }
 
 export interface AuditRow {

@@ -81,7 +81,7 @@ class SessionState {
 
   #accept(session: Session): void {
     setCsrf(session.csrf);
-    if (session.language) settings.language = session.language;
+    if (session.language === 'vi' || session.language === 'en') settings.language = session.language;
     this.current = session;
     this.expired = false;
   }

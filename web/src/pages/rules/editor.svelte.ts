@@ -32,6 +32,8 @@ export class Editor {
   saving = $state(false);
   failed = $state('');
   saved = $state(false);
+  /** The server kept its own calibration. */
+  groundIgnored = $state(false);
   /** What the server refused, with the part of the scene that it names. */
   refused = $state<Problem | null>(null);
   /** Somebody saved while this was open: nothing is written until a person has decided. */
@@ -153,7 +155,7 @@ export class Editor {
     this.mark();
     const corners = points.map(tidy);
     if (kind === 'ground') {
-      const ground = this.scene.ground ?? { error_metres: 0.3, points: [] };
+      const ground = this.scene.ground ?? { error_m: 0.3, points: [] };
       this.scene.ground = { ...ground, points: [...(ground.points ?? []), ...corners.map((picture) => ({ picture, metres: [0, 0] as Point }))] };
       this.selection = { kind, index: 0 };
       return;
@@ -188,9 +190,14 @@ export class Editor {
     try {
       // Shapes first: rules name them.
       if (this.sceneChanged) {
-        const { etag } = await api.saveScene(this.camera, this.#sent(), this.#sceneTag);
+        const sent = this.#sent();
+        await api.saveScene(this.camera, sent, this.#sceneTag);
+        const { value: there, etag } = await api.scene(this.camera);
+        // Calibration may be the pipeline file's alone: what did not arrive is not called saved.
+        this.groundIgnored = 'ground' in sent && (there.ground?.points?.length ?? 0) !== (sent.ground?.points?.length ?? 0);
+        if (this.groundIgnored) this.scene.ground = there.ground ?? null;
         this.#sceneThere = JSON.stringify(this.scene);
-        this.#sceneTag = etag || (await api.scene(this.camera)).etag;
+        this.#sceneTag = etag;
         this.#rulesTag = (await api.rules(this.camera)).etag;
         scenes.put(this.camera, $state.snapshot(this.scene) as Scene);
       }

@@ -25,7 +25,8 @@ function constOf(schema: Schema): string | undefined {
 export function byType(answer: unknown): Record<string, Schema> {
   const found: Record<string, Schema> = {};
   if (!isSchema(answer)) return found;
-  const source = answer.items ?? answer.rules ?? answer.oneOf ?? answer.$defs ?? answer;
+  const top = resolved(answer, answer);
+  const source = top.oneOf ?? answer.items ?? answer;
   if (Array.isArray(source)) {
     for (const one of source) {
       if (!isSchema(one)) continue;
