@@ -28,7 +28,7 @@ const openOne = async () => {
   const fresh = body.items.find((incident) => incident.state === 'new') ?? body.items[0];
   if (['resolved', 'false_alarm'].includes(fresh.state)) await api(one.page, 'POST', `/incidents/${fresh.id}/actions`, { action: 'reopen', version: fresh.version });
   await one.page.goto(`${site.base}/#/incidents/${fresh.id}`);
-  await detail(one.page).locator('.title').getByText(/^(New|Acknowledged|Dispatched)$/).waitFor();
+  await detail(one.page).locator('.title').getByText(/New|Acknowledged|Dispatched/).waitFor();
   return fresh.id;
 };
 

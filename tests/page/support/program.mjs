@@ -15,7 +15,8 @@ export const CHROMIUM = process.env.VANTAGE_CHROMIUM ?? '/usr/bin/chromium';
 /** Why the browser tests cannot run here; undefined when they can. */
 export const cannotRun = [PROGRAM, CHROMIUM].filter((path) => !existsSync(path)).map((path) => `skipped: ${path} is not there`)[0];
 
-const CAMERAS = [
+/** The cameras of a site; `fps` is how many pictures a second are analysed. */
+export const CAMERAS = [
   { clip: 'junction', name: 'Ngã tư Nguyễn Huệ – Lê Lợi', ward: 'ben-nghe', place: '{lat: 10.7743, lon: 106.7030, heading: 40}' },
   { clip: 'stopped-lorry', name: 'Cầu Thủ Thiêm', ward: 'thu-thiem', place: '{lat: 10.7866, lon: 106.7187, heading: 90}' },
   { clip: 'wrong-way', name: 'Đường Tôn Đức Thắng', ward: 'ben-nghe', place: '{lat: 10.7795, lon: 106.7065, heading: 180}' },
@@ -119,11 +120,11 @@ export class Site {
       ...(process.env.VANTAGE_MAP === 'off' ? [] : ['  map: {outline: ./outline.geojson}']),
       'inference: {workers: 1}', 'models:', `  default: {path: ${join(ROOT, 'models/street')}}`, 'cameras:',
     ];
-    for (const { clip, name, ward, place } of cameras) {
+    for (const { clip, name, ward, place, fps = 4 } of cameras) {
       const written = readFileSync(join(ROOT, 'pipelines', `${clip}.yaml`), 'utf8');
       const body = written.slice(written.indexOf('cameras:') + 'cameras:\n'.length)
         .replace(/^ {4}(url|starts_at): .*\n/gm, '')
-        .replace(/^( {2}- id: .*\n)/, `$1    url: ${this.#cameras.get(clip).url}\n    analyse_fps: 4\n    name: "${name}"\n    ward: ${ward}\n    place: ${place}\n`);
+        .replace(/^( {2}- id: .*\n)/, `$1    url: ${this.#cameras.get(clip).url}\n    analyse_fps: ${fps}\n    name: "${name}"\n    ward: ${ward}\n    place: ${place}\n`);
       text.push(body.trimEnd());
     }
     return `${text.join('\n')}\n`;
