@@ -26,6 +26,7 @@ after(async () => {
 const editor = async (page, camera) => {
   await page.goto(`${site.base}/#/rules/${camera}`);
   await page.locator('.still svg').waitFor({ timeout: 60_000 });
+  await until('the still', () => page.locator('.still img').evaluate((still) => still.naturalWidth > 0).catch(() => false), 20);
 };
 const click = async (page, x, y) => {
   const box = await page.locator('.still svg').boundingBox();
