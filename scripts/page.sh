@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The operations centre's page: what it takes to build it again, to check it, to test it in a browser.
+# Neither `cargo build` nor running the program needs any of this: web/dist is committed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="$PWD/web/node_modules/.bin:$PATH"
+
+usage() {
+  cat <<'USAGE'
+usage: scripts/page.sh build | check | test [FILE...]
+
+  build  installs the pinned packages and builds web/dist
+  check  types, words in both languages, size, and that web/dist is what the sources give
+  test   drives the real program with Debian's Chromium (VANTAGE_BIN, VANTAGE_CHROMIUM)
+USAGE
+}
+
+install() { # once a lock file; `node` itself is one of the packages, so that the system's may be older
+  if [[ ! web/node_modules/.package-lock.json -nt web/package-lock.json ]]; then npm --prefix web ci --no-audit --no-fund; fi
+}
+
+case ${1:-} in
+  build)
+    install
+    npm --prefix web run build
+    ;;
+  check)
+    install
+    npm --prefix web run check
+    node --test tests/page/words.test.mjs
+    npm --prefix web run size
+    npm --prefix web run dist
+    ;;
+  test)
+    shift
+    install
+    # One file after the other: each starts a program of its own.
+    if (($# == 0)); then set -- tests/page/*.test.mjs; fi
+    node --test --test-concurrency=1 "$@"
+    ;;
+  *)
+    usage
+    [[ ${1:-} == -h || ${1:-} == --help ]] || exit 2
+    ;;
+esac

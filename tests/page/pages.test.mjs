@@ -1,0 +1,78 @@
+// Every page in both languages and every theme: no fault, no other origin, no breach of the CSP, nothing that axe sees.
+// With PICTURES=folder it also keeps what the pages look like.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { isAccessible, isClean, open, PASSWORD, signIn, signInFirst, tab } from './support/browser.mjs';
+import { cannotRun, Site } from './support/program.mjs';
+
+const skip = cannotRun;
+const PAGES = {
+  wall: 'wall?layout=4', camera: 'camera/junction', incidents: 'incidents?state=all', map: 'map', rules: 'rules/junction',
+  counts: 'counts?camera=junction&range=15m', health: 'health', users: 'admin/users', sessions: 'admin/sessions', tokens: 'admin/tokens', audit: 'admin/audit',
+};
+const pictures = process.env.PICTURES;
+let site, browser;
+
+before(async () => {
+  if (skip) return;
+  [site, browser] = [await Site.begin(), await open()];
+  if (pictures) mkdirSync(pictures, { recursive: true });
+  const first = await tab(browser);
+  await signInFirst(first.page, site.base, 'admin', site.password);
+  await first.context.close();
+});
+after(async () => {
+  await browser?.close();
+  await site?.end();
+});
+
+for (const language of ['vi', 'en']) {
+  test(`every page in ${language}`, { skip }, async () => {
+    const one = await tab(browser, { viewport: { width: 1366, height: 768 } });
+    await one.page.goto(site.base);
+    await one.page.getByRole('button', { name: language === 'vi' ? 'Tiếng Việt' : 'English' }).click();
+    if (pictures) await one.page.screenshot({ path: `${pictures}/login-${language}.png` });
+    await signIn(one.page, site.base, 'admin', PASSWORD);
+    await one.page.locator('nav').first().waitFor();
+    for (const [name, address] of Object.entries(PAGES)) {
+      await one.page.goto(`${site.base}/#/${address}`);
+      await one.page.waitForTimeout(pictures ? 4000 : 1500);
+      if (pictures) await one.page.screenshot({ path: `${pictures}/${name}-${language}.png` });
+      const where = `${name} in ${language}`;
+      await isAccessible(one.page, where);
+      const wide = await one.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${where} is ${wide} px wider than the window`);
+    }
+    await isClean(one, language);
+    await one.context.close();
+  });
+}
+
+for (const theme of ['light', 'contrast']) {
+  test(`every page in the theme ${theme}`, { skip }, async () => {
+    const one = await tab(browser);
+    await one.context.addInitScript((chosen) => localStorage.setItem('vantage.theme', chosen), theme);
+    await signIn(one.page, site.base, 'admin', PASSWORD);
+    await one.page.locator('nav').first().waitFor();
+    assert.equal(await one.page.locator('html').getAttribute('data-theme'), theme);
+    for (const [name, address] of Object.entries(PAGES)) {
+      await one.page.goto(`${site.base}/#/${address}`);
+      await one.page.waitForTimeout(1500);
+      await isAccessible(one.page, `${name}, ${theme}`);
+      if (pictures) await one.page.screenshot({ path: `${pictures}/${name}-${theme}.png` });
+    }
+    await isClean(one, theme);
+    await one.context.close();
+  });
+}
+
+test('the first paint comes within a second', { skip }, async (context) => {
+  const one = await tab(browser);
+  await one.page.goto(site.base);
+  await one.page.locator('input[name=user]').waitFor();
+  const painted = await one.page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+  context.diagnostic(`first contentful paint after ${Math.round(painted)} ms`);
+  await one.context.close();
+});
