@@ -19,6 +19,8 @@ test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
 	cargo test --locked --no-fail-fast
 	cargo test --locked --features kafka --test sinks kafka::
+	scripts/page.sh check
+	VANTAGE_BIN=target/debug/vantage scripts/page.sh test
 
 bench: ## microbenchmarks; `vantage bench CLIP` measures the whole
 	cargo bench --locked

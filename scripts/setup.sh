@@ -27,6 +27,7 @@ TEST_PACKAGES=(
   procps iproute2 mount          # what the crash and disk tests use
   nats-server mosquitto mosquitto-clients postgresql openssl # the far sides of sinks (scripts/services.sh)
   libssl-dev                     # librdkafka, for the feature kafka
+  chromium nodejs npm            # the page in a real browser; its pinned Node comes from npm
   shellcheck
 )
 
