@@ -167,14 +167,14 @@ fn mistakes_are_told() {
 const STOP_AT: f64 = 16.0;
 
 /// Every second: the queue by the rule, and in truth.
-fn against_truth(oracle: &Oracle, frames: Vec<(MediaTime, Vec<Track>)>) -> Vec<(f64, f64)> {
+fn against_truth(oracle: &Oracle, frames: &[(MediaTime, Vec<Track>)]) -> Vec<(f64, f64)> {
     let mut scene = oracle.scene();
     let place = |y: f64| oracle.ground().picture(GroundPoint::new(STOP_AT, y)).unwrap();
     scene.tripwires.insert("stop".to_owned(), Segment { from: place(7.0), to: place(0.3) });
     let params = json!({ "lane": "westbound", "stop_line": "stop", "interval": "1s", "max_gap": 20.0 });
     let mut rules = oracle::rule_in(&scene, "queue_length", &params);
     let mut told = Vec::new();
-    for (at, tracks) in &frames {
+    for (at, tracks) in frames {
         let view =
             FrameView { at: *at, capture: oracle::capture(*at), tracks, scene: &scene, signals: &[], glance: None };
         told.extend(rules.observe(&view).into_iter().map(|(_, draft)| measured(&draft, "queue_metres")));
@@ -190,7 +190,7 @@ fn the_growing_queue_is_measured() {
     for (what, frames) in
         [("perfect", oracle.frames().collect()), ("shaking", oracle.tracked(0.03).collect::<Vec<_>>())]
     {
-        let both = against_truth(&oracle, frames);
+        let both = against_truth(&oracle, &frames);
         // While the first ones roll up to the line the truth counts them already, at up to 1.4 m/s.
         let errors: Vec<f64> = both.iter().skip(13).map(|(rule, truth)| rule - truth).collect();
         let bias = errors.iter().sum::<f64>() / errors.len() as f64;

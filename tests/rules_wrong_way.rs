@@ -84,7 +84,7 @@ fn a_track_that_jumps_to_the_vehicle_behind_has_not_driven_there() {
         _ => 0.48,
     };
     let object: Vec<_> = (0..80).map(|n| (f64::from(n) / 10.0, track(1, CAR, places(n), 0.6))).collect();
-    assert_eq!(story(&play("wrong_way", &params(), &frames(&[object.clone()]))), "");
+    assert_eq!(story(&play("wrong_way", &params(), &frames(std::slice::from_ref(&object)))), "");
     // Whoever really goes on like that is reported all the same.
     let goes_on: Vec<_> = object.into_iter().chain(drive(1, &[(8., 0.48, 0.6), (12., 0.2, 0.6)], 10.0)).collect();
     assert_eq!(story(&play("wrong_way", &params(), &frames(&[goes_on]))), "start");

@@ -206,11 +206,20 @@ pub fn replay(
     Ok(Replayed { events, digest, made_with, cameras })
 }
 
+/// All events by the time they were filmed; those of one camera in the order of their numbers.
 pub(super) fn in_order(by_camera: BTreeMap<CameraId, Vec<Event>>) -> Vec<Event> {
-    let mut all: Vec<Event> = by_camera.into_values().flatten().collect();
-    // Stable: within a camera and an instant the order of the tail stays.
-    all.sort_by(|a, b| (a.time.utc, a.media_time, &a.camera).cmp(&(b.time.utc, b.media_time, &b.camera)));
-    all
+    let mut all = Vec::new();
+    for events in by_camera.into_values() {
+        // A record may tell of a moment before the one that its forerunner tells of; it still comes after it.
+        let mut latest = None;
+        for event in events {
+            latest = latest.max(Some((event.time.utc, event.media_time)));
+            all.push((latest, event));
+        }
+    }
+    // Stable: what is equal stays in the order of the cameras' names, and within a camera as it was.
+    all.sort_by_key(|(moment, _)| *moment);
+    all.into_iter().map(|(_, event)| event).collect()
 }
 
 /// One event as a JSON line, without the line feed.

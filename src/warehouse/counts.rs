@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     /// Measure, part, class and value of a record's rows, and their seconds.
-    fn rows(kind: &str, measured: Value) -> Vec<(String, f64)> {
+    fn rows(kind: &str, measured: &Value) -> Vec<(String, f64)> {
         let event = json!({
             "position": 1, "id": "00000000-0000-8000-8000-000000000000", "revision": 0, "phase": "instant", "camera": "a",
             "sequence": 1, "rule": "r", "kind": kind, "severity": "info",
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_count_is_laid_out_by_part_and_class() {
-        let told = |kind, measured| rows(kind, with_seconds(measured));
+        let told = |kind, measured| rows(kind, &with_seconds(measured));
         let row = |name: &str, value: f64| (name.to_owned(), value);
         assert_eq!(
             told("turning_count", json!({"counts": {"north>east": {"car": 2}}, "unfinished": {}})),
@@ -198,6 +198,6 @@ mod tests {
 
     #[test]
     fn a_record_without_its_seconds_is_no_count() {
-        assert_eq!(rows("line_crossing", json!({"counts": {"forward": 3}})), []);
+        assert_eq!(rows("line_crossing", &json!({"counts": {"forward": 3}})), []);
     }
 }

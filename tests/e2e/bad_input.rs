@@ -175,7 +175,7 @@ fn check_shows_every_mistake_at_once() {
 #[test]
 fn the_tools_answer() {
     assert!(run(&["doctor"]).stdout.contains("GStreamer"));
-    assert!(run(&["schema", "event"]).ok().json()["properties"]["camera"].is_object());
+    assert!(run(&["schema", "record"]).ok().json()["properties"]["camera"].is_object());
     assert!(run(&["schema", "config"]).ok().stdout.contains("line_crossing"));
     let model = tiny();
     let inspected = run(&["models", "inspect", model.to_str().unwrap(), "--json"]).ok().json();
