@@ -89,8 +89,17 @@ fn a_store_of_an_earlier_release_has_none_until_it_is_opened() {
     store(folder.path()).close();
     let file = folder.path().join("events.db");
     let conn = rusqlite::Connection::open(&file).unwrap();
+    // The file as the first release made it.
     conn.execute_batch(
-        "DROP TABLE incidents; DROP TABLE incident_events; DROP TABLE incident_progress; PRAGMA user_version = 1",
+        "DROP TABLE incidents; DROP TABLE incident_events; DROP TABLE incident_progress; DROP TABLE incident_facets;
+         DROP INDEX events_by_camera; DROP INDEX events_by_rule; DROP INDEX events_by_kind; DROP INDEX events_by_class;
+         DROP INDEX events_by_severity; DROP INDEX events_by_time;
+         CREATE INDEX events_rule     ON events (rule);
+         CREATE INDEX events_kind     ON events (kind);
+         CREATE INDEX events_class    ON events (class) WHERE class IS NOT NULL;
+         CREATE INDEX events_severity ON events (severity) WHERE severity <> 'info';
+         CREATE INDEX events_time     ON events (utc_ns);
+         PRAGMA user_version = 1",
     )
     .unwrap();
     drop(conn);
