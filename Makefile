@@ -1,6 +1,6 @@
 # Everything a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench lint docs clean
+.PHONY: help setup build demo test page bench lint docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,10 @@ test: ## install what tests need, then run all of them
 	cargo test --locked --no-fail-fast
 	cargo test --locked --features kafka --test sinks kafka::
 	scripts/page.sh check
-	VANTAGE_BIN=target/debug/vantage scripts/page.sh test
+
+page: ## the page in a real browser, against the program that `make build` made
+	@scripts/setup.sh --tests
+	scripts/page.sh test
 
 bench: ## microbenchmarks; `vantage bench CLIP` measures the whole
 	cargo bench --locked
