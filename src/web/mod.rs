@@ -1,6 +1,6 @@
 //! The HTTP port: the API, the operations centre's page, and the operations pages of [`crate::ops`].
 //!
-//! - [`server`] is the transport: TCP or TLS, with limits.
+//! - `server` is the transport: TCP or TLS, with limits.
 //! - `endpoint` is the table of the API: each row a method, a path, the role it needs, what it takes and gives. The router,
 //!   the guard, the OpenAPI description and the test of every route × role all come from it, so that no route can be
 //!   forgotten in one of them.
