@@ -110,11 +110,11 @@ struct SecondBoxes {
 #[derive(Debug, Deserialize)]
 struct Strays {
     begin_per_frame: f64,
-    samples: Vec<Stray>,
+    samples: Vec<StraySample>,
 }
 
 /// Class, score, life in frames, share of it that shows, box in pixels.
-type Stray = (u16, f64, u32, f64, f64, f64, f64, f64);
+type StraySample = (u16, f64, u32, f64, f64, f64, f64, f64);
 
 impl Measured {
     pub fn read(path: &Path) -> Self {
