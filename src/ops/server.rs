@@ -67,7 +67,12 @@ impl Server {
 /// address that is not this machine's, otherwise `Io`.
 pub fn serve(listen: SocketAddr, source: Source, stop: Stop, runtime: &Handle) -> Result<Server> {
     let (listener, address) = bind(listen, runtime).map_err(|e| refused(listen, e))?;
-    let task = runtime.spawn(accept(listener, routes::router(source), stop));
+    let router = routes::router(source);
+    let answer = {
+        let stop = stop.clone();
+        move |stream, _| Some(answer(stream, router.clone(), stop.clone()))
+    };
+    let task = runtime.spawn(accept(listener, MAX_CONNECTIONS, stop, answer));
     tracing::info!(%address, "operations port open");
     Ok(Server { address, task })
 }
@@ -97,15 +102,26 @@ pub(crate) fn refused(listen: SocketAddr, error: io::Error) -> Error {
     Error::new(kind, format!("cannot open the operations port {listen}: {error}")).help(help).source(error)
 }
 
-async fn accept(listener: TcpListener, router: Router, stop: Stop) {
+/// Answers at most `most` connections at a time until the stop, then gives those in progress [`STOP_GRACE`]. A connection
+/// for which `answer` gives nothing is closed.
+pub(crate) async fn accept<F>(
+    listener: TcpListener,
+    most: usize,
+    stop: Stop,
+    mut answer: impl FnMut(TcpStream, SocketAddr) -> Option<F>,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     let mut stopping = pin!(stop.wait());
     loop {
         tokio::select! {
             () = &mut stopping => break,
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(answer(stream, router.clone(), stop.clone()));
+            accepted = listener.accept(), if connections.len() < most => match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(answered) = answer(stream, peer) {
+                        connections.spawn(answered);
+                    }
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a connection could not be accepted");

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::access::Access;
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
+use super::{Delivery, Outcome, ParamError, Sink, SinkKind, attempt, params};
 use crate::base::{Error, Result};
 use crate::scene::StoredEvent;
 
@@ -128,12 +128,9 @@ impl Sink for Kafka {
 
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
         Box::pin(async {
-            let outcome = match tokio::time::timeout(TIMEOUT, self.publish(batch)).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(failure)) => failure,
-                Err(_) => Outcome::retry(format!("{}: no answer within {TIMEOUT:?}", self.params.place())),
-            };
-            if !matches!(outcome, Outcome::Done | Outcome::Reject { .. }) {
+            let place = self.params.place();
+            let outcome = attempt(&place, self.publish(batch)).await;
+            if !outcome.is_settled() {
                 self.producer = None;
             }
             outcome

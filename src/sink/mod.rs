@@ -63,6 +63,19 @@ impl Outcome {
     fn later(reason: impl Into<String>) -> Self {
         Self::Retry { after: Some(LATER), reason: reason.into() }
     }
+    /// Whether the far side has spoken about every event of the batch. If not, the connection may still hold some of
+    /// them, which would be sent beside the repeat: the sink gives it up.
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Done | Self::Reject { .. })
+    }
+}
+
+/// One try at a delivery, which the far side at `place` must answer within [`TIMEOUT`].
+async fn attempt(place: &str, delivery: impl Future<Output = std::result::Result<Outcome, Outcome>>) -> Outcome {
+    match tokio::time::timeout(TIMEOUT, delivery).await {
+        Ok(Ok(outcome) | Err(outcome)) => outcome,
+        Err(_) => Outcome::retry(format!("{place}: no answer within {TIMEOUT:?}")),
+    }
 }
 
 /// How long a far side may take for one batch.

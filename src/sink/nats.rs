@@ -16,7 +16,7 @@ use url::Url;
 
 use super::access::{Access, with_causes};
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
-use super::{Delivery, LATER, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
+use super::{Delivery, LATER, Outcome, ParamError, Sink, SinkKind, TIMEOUT, attempt, params};
 use crate::base::{Error, Result, redact_url};
 use crate::scene::StoredEvent;
 
@@ -121,12 +121,9 @@ impl Sink for Nats {
 
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
         Box::pin(async {
-            let outcome = match tokio::time::timeout(TIMEOUT, self.publish(batch)).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(failure)) => failure,
-                Err(_) => Outcome::retry(format!("{}: no answer within {TIMEOUT:?}", self.url)),
-            };
-            if !matches!(outcome, Outcome::Done | Outcome::Reject { .. }) {
+            let place = self.url.to_string();
+            let outcome = attempt(&place, self.publish(batch)).await;
+            if !outcome.is_settled() {
                 self.context = None;
             }
             outcome

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::access::{Access, with_causes};
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
+use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, attempt, params};
 use crate::base::Result;
 use crate::scene::StoredEvent;
 
@@ -111,12 +111,9 @@ impl Sink for Postgres {
 
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
         Box::pin(async {
-            let outcome = match tokio::time::timeout(TIMEOUT, self.insert(batch)).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(failure)) => failure,
-                Err(_) => Outcome::retry(format!("{}: no answer within {TIMEOUT:?}", self.params.place())),
-            };
-            if !matches!(outcome, Outcome::Done | Outcome::Reject { .. }) {
+            let place = self.params.place();
+            let outcome = attempt(&place, self.insert(batch)).await;
+            if !outcome.is_settled() {
                 self.session = None;
             }
             outcome

@@ -20,7 +20,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -28,7 +28,7 @@ use super::app::{App, Parts};
 use super::guard::Peer;
 use super::{router, tls};
 use crate::base::{Error, ErrorKind, Result, Stop};
-use crate::ops::server::{MAX_HEAD_BYTES, MAX_HEADERS, bind, refused};
+use crate::ops::server::{MAX_HEAD_BYTES, MAX_HEADERS, accept, bind, refused};
 
 /// Connections at one time; further ones wait in the listener's queue.
 pub const MAX_CONNECTIONS: usize = 1024;
@@ -40,10 +40,6 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long answers in progress may go on after the stop.
-const STOP_GRACE: Duration = Duration::from_millis(500);
-/// The pause after an accept that failed for want of file descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the counters of cameras are looked at, for rates.
 const RATES_EVERY: Duration = Duration::from_secs(1);
 
@@ -110,8 +106,20 @@ async fn run(listener: TcpListener, app: Arc<App>, encryption: Option<Arc<Server
             sleep(RATES_EVERY).await;
         }
     };
+    let (acceptor, places) = (encryption.map(TlsAcceptor::from), PerAddress::default());
+    let answer = {
+        let stop = stop.clone();
+        move |stream, peer: SocketAddr| {
+            let place = Place::take(&places, peer.ip())?;
+            let (routes, acceptor, stop) = (routes.clone(), acceptor.clone(), stop.clone());
+            Some(async move {
+                let _place = place;
+                connection(stream, peer, routes, acceptor, stop).await;
+            })
+        }
+    };
     tokio::select! {
-        () = accept(listener, routes, encryption, stop) => {}
+        () = accept(listener, MAX_CONNECTIONS, stop, answer) => {}
         () = rates => {}
     }
 }
@@ -143,39 +151,6 @@ impl Drop for Place {
                 counts.remove(&self.1);
             }
         }
-    }
-}
-
-async fn accept(listener: TcpListener, routes: Router, encryption: Option<Arc<ServerConfig>>, stop: Stop) {
-    let acceptor = encryption.map(TlsAcceptor::from);
-    let places = PerAddress::default();
-    let mut connections = JoinSet::new();
-    let mut stopping = pin!(stop.wait());
-    loop {
-        tokio::select! {
-            () = &mut stopping => break,
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, peer)) => {
-                    let Some(place) = Place::take(&places, peer.ip()) else { continue };
-                    let (routes, acceptor, stop) = (routes.clone(), acceptor.clone(), stop.clone());
-                    connections.spawn(async move {
-                        let _place = place;
-                        connection(stream, peer, routes, acceptor, stop).await;
-                    });
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(STOP_GRACE, ended).await.is_err() {
-        tracing::debug!(connections = connections.len(), "closing connections that do not end");
-        connections.shutdown().await;
     }
 }
 

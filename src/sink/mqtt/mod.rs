@@ -22,7 +22,7 @@ use self::frigate::Ongoing;
 use self::session::{Connection, Unconfirmed, Version};
 use super::access::Access;
 use super::envelope::Origin;
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
+use super::{Delivery, Outcome, ParamError, Sink, SinkKind, attempt, params};
 use crate::base::Result;
 use crate::scene::StoredEvent;
 
@@ -145,13 +145,9 @@ impl Sink for Mqtt {
 
     fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
         Box::pin(async {
-            let outcome = match tokio::time::timeout(TIMEOUT, self.publish(batch)).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(failure)) => failure,
-                Err(_) => Outcome::retry(format!("{}: no answer within {TIMEOUT:?}", self.params.place())),
-            };
-            if !matches!(outcome, Outcome::Done | Outcome::Reject { .. }) {
-                // What the client still holds would be sent beside the repeat: begin anew.
+            let place = self.params.place();
+            let outcome = attempt(&place, self.publish(batch)).await;
+            if !outcome.is_settled() {
                 self.connection = None;
             }
             outcome
