@@ -80,6 +80,7 @@ export class Player {
       this.#buffer = buffer;
       buffer.mode = 'segments';
       buffer.addEventListener('updateend', () => {
+        if (this.#buffer !== buffer) return; // dropped while it took its last piece in
         this.#settle(buffer);
         this.#feed();
       });
