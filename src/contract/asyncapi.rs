@@ -32,7 +32,10 @@ pub const CHANNELS: &[Channel] = &[
         protocol: "nats",
         address: "{prefix}.{camera}.{kind}",
         description: "A JetStream stream takes these subjects. Confirmed by the stream's publish acknowledgement.",
-        headers: &[("Nats-Msg-Id", "the envelope's `id`, by which the server drops repeats within its window")],
+        headers: &[
+            ("Content-Type", "`application/cloudevents+json`"),
+            ("Nats-Msg-Id", "the envelope's `id`, by which the server drops repeats within its window"),
+        ],
     },
     Channel {
         name: "mqtt",
@@ -50,7 +53,7 @@ pub const CHANNELS: &[Channel] = &[
         address: "{topic}",
         description: "The key is the camera's id, so that a camera's events stay in one partition, in order. Confirmed by \
                       `acks=all`.",
-        headers: &[],
+        headers: &[("content-type", "`application/cloudevents+json`"), ("id", "the envelope's `id`")],
     },
     Channel {
         name: "webhook",

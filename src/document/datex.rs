@@ -21,14 +21,15 @@ const UTC: &str = "+00:00";
 pub struct Situations<'a> {
     publisher: &'a Publisher,
     latest: BTreeMap<IncidentId, (Timestamp, Chapter)>,
-    unplaced: u64,
+    /// Incidents without a place, and when they were last told of.
+    unplaced: BTreeMap<IncidentId, Timestamp>,
 }
 
 impl<'a> Situations<'a> {
     /// No situation yet.
     #[must_use]
     pub fn new(publisher: &'a Publisher) -> Self {
-        Self { publisher, latest: BTreeMap::new(), unplaced: 0 }
+        Self { publisher, latest: BTreeMap::new(), unplaced: BTreeMap::new() }
     }
 
     /// Takes the next chapter. What DATEX II has no situation for is left out.
@@ -39,16 +40,18 @@ impl<'a> Situations<'a> {
             return;
         }
         if self.place(&chapter).is_none() {
-            self.unplaced += u64::from(chapter.step == Step::Began);
+            self.unplaced.insert(id, chapter.at);
             return;
         }
         let created = self.latest.get(&id).map_or(chapter.at, |(created, _)| *created);
+        self.unplaced.remove(&id);
         self.latest.insert(id, (created, chapter));
     }
 
-    /// Keeps the situations whose latest version is of a time that is wanted.
+    /// Keeps the situations, and the incidents without a place, whose latest version is of a time that is wanted.
     pub fn retain(&mut self, mut wanted: impl FnMut(Timestamp) -> bool) {
         self.latest.retain(|_, (_, chapter)| wanted(chapter.at));
+        self.unplaced.retain(|_, at| wanted(*at));
     }
 
     /// Situations so far.
@@ -60,7 +63,7 @@ impl<'a> Situations<'a> {
     /// Incidents that were left out because no camera of theirs has a place.
     #[must_use]
     pub fn unplaced(&self) -> u64 {
-        self.unplaced
+        self.unplaced.len() as u64
     }
 
     /// The publication, made at `now`.

@@ -1,7 +1,7 @@
 //! From a store to files for others: warehouse tables by day and camera, documents, a sample of envelopes.
 //!
 //! The wiring of `store`, `warehouse`, `document` and `sink`. Every file is whole or not there, and no more of the store is
-//! in memory than a page of events and a row group (incidents that go on come on top for documents).
+//! in memory than a page of events and a row group (for documents every incident comes on top).
 
 mod documents;
 mod manifest;

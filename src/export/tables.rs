@@ -58,13 +58,14 @@ pub fn tables(reader: &Reader, plan: Option<&Plan>, days: &Days, format: Format,
         // Cameras that are gone are gone from the pipeline as well.
         export.replace(file)?;
     }
+    export.manifest.write(out)?;
     for camera in reader.cameras()?.into_iter().filter(|camera| days.camera.as_ref().is_none_or(|only| only == camera))
     {
-        for day in days.of(reader.span(&camera)?)? {
-            export.day(&camera, day, &days.zone)?;
-        }
+        // What is written is told of even when the rest fails; a kill leaves at most one camera's files untold.
+        let written = export.camera(&camera, days);
+        export.manifest.write(out)?;
+        written?;
     }
-    export.manifest.write(out)?;
     Ok(export.done)
 }
 
@@ -112,6 +113,13 @@ struct Draft {
 }
 
 impl Export<'_> {
+    fn camera(&mut self, camera: &CameraId, days: &Days) -> Result<()> {
+        for day in days.of(self.reader.span(camera)?)? {
+            self.day(camera, day, &days.zone)?;
+        }
+        Ok(())
+    }
+
     fn day(&mut self, camera: &CameraId, day: Date, zone: &TimeZone) -> Result<()> {
         let below = partition(day, camera.as_str());
         let query = Query {

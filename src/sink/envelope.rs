@@ -1,7 +1,7 @@
 //! The form in which events leave: CloudEvents 1.0, JSON event format (CloudEvents specification §3).
 //!
 //! `id` names the record, not the happening: `source` + `id` is the same for a repeat and for nothing else. The
-//! event's own JSON is the `data`, as `vantage schema event` describes it.
+//! event's own JSON is the `data`, as `vantage schema record` describes it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

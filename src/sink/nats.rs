@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::{self, message::PublishMessage, stream};
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::{self, ErrorCode, message::PublishMessage, stream};
 use async_nats::{ConnectErrorKind, ConnectOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -131,6 +131,12 @@ impl Sink for Nats {
     }
 }
 
+/// Whether the stream's own limits, `max_msg_size` or that of headers, forbid the message.
+fn is_too_large(error: &PublishError) -> bool {
+    let code = std::error::Error::source(error).and_then(|e| e.downcast_ref::<jetstream::Error>()).map(jetstream::Error::error_code);
+    matches!(code, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM))
+}
+
 impl Nats {
     /// Sends all, then waits for every acknowledgement.
     async fn publish(&mut self, batch: &[StoredEvent]) -> std::result::Result<Outcome, Outcome> {
@@ -149,22 +155,29 @@ impl Nats {
                 .header("Content-Type", MEDIA_TYPE)
                 .expected_stream(&self.params.stream);
             match context.send_publish(subject, message).await {
-                Ok(ack) => sent.push(ack),
+                Ok(ack) => sent.push((stored.position, ack)),
                 Err(e) if e.kind() == PublishErrorKind::MaxPayloadExceeded => {
                     reasons.push((stored.position, "larger than the server's max_payload".to_owned()));
                 }
                 Err(e) => return Err(Outcome::retry(format!("{}: {e}", self.url))),
             }
         }
-        for ack in sent {
-            ack.await.map_err(|e| Outcome::retry(format!("{}: stream {}: {e}", self.url, self.params.stream)))?;
+        for (position, ack) in sent {
+            match ack.await {
+                Ok(_) => {}
+                Err(e) if is_too_large(&e) => {
+                    reasons.push((position, format!("larger than the stream {} takes", self.params.stream)));
+                }
+                Err(e) => return Err(Outcome::retry(format!("{}: stream {}: {e}", self.url, self.params.stream))),
+            }
         }
         Ok(if reasons.is_empty() { Outcome::Done } else { Outcome::Reject { reasons } })
     }
 
     async fn open(&self) -> std::result::Result<jetstream::Context, Outcome> {
         let unusable = |e: Error| Outcome::later(e.to_string());
-        let mut options = ConnectOptions::new().name("vantage").connection_timeout(TIMEOUT).max_reconnects(0);
+        // A client that is given up must not go on by itself, with what it still holds; 0 would be "for ever".
+        let mut options = ConnectOptions::new().name("vantage").connection_timeout(TIMEOUT).max_reconnects(1);
         if let Some((user, password)) = self.params.access.login().map_err(unusable)? {
             options = options.user_and_password(user, password.expose().to_owned());
         }

@@ -5,6 +5,7 @@
 //! the connection. Whoever needs certainty takes another sink; `id` and `revision` stand in the structured data.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::access::Access;
@@ -153,8 +154,10 @@ impl Params {
     async fn open(&self) -> std::result::Result<Link, String> {
         let address = (self.host.as_str(), self.port());
         if self.transport == Transport::Udp {
-            let socket = UdpSocket::bind(("0.0.0.0", 0)).await.map_err(|e| e.to_string())?;
-            socket.connect(address).await.map_err(|e| e.to_string())?;
+            let far = lookup_host(address).await.map_err(|e| e.to_string())?.next().ok_or("the host has no address")?;
+            let any: IpAddr = if far.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+            let socket = UdpSocket::bind((any, 0)).await.map_err(|e| e.to_string())?;
+            socket.connect(far).await.map_err(|e| e.to_string())?;
             return Ok(Link::Datagram(socket));
         }
         let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;

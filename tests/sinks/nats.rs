@@ -72,6 +72,22 @@ fn an_event_larger_than_the_server_takes_becomes_a_dead_letter() {
 }
 
 #[test]
+fn an_event_larger_than_the_stream_takes_becomes_a_dead_letter() {
+    let far = Nats::new();
+    far.make_stream(64 * 1024);
+    let mut params = far.params();
+    params["create"] = false.into();
+    let pipeline = Pipeline::start("nats", &params);
+    let mut large = event("a", 1);
+    large.explanation.summary = "long ".repeat(30_000);
+    pipeline.store.writer().submit_acked(vec![event("a", 0), large, event("a", 2)]).unwrap().recv().unwrap();
+    pipeline.wait_for("three seen", |status| status.delivered + status.rejected == 3);
+    let letters = pipeline.store.reader().unwrap().dead_letters("test", 10).unwrap();
+    assert_eq!(letters.iter().map(|l| l.position.0).collect::<Vec<_>>(), [2]);
+    assert!(letters[0].reason.contains("stream CITY"), "{}", letters[0].reason);
+}
+
+#[test]
 fn a_stream_that_nobody_made_is_named() {
     let far = Nats::new();
     let mut params = far.params();

@@ -57,7 +57,7 @@ fn line(record: &SinkRecord, kind: &str, told: Option<&Running>, now: Timestamp)
     let state = match told {
         Some(Running { state, last_error: Some(error), .. }) if state != "running" => format!("{state}: {error}"),
         Some(Running { state, .. }) => state.clone(),
-        None => "not known: no answer from a running program".to_owned(),
+        None => "not known: no answer from a running program, or its port has TLS".to_owned(),
     };
     format!(
         "{:<16} {kind:<9} {:>10} {:>9} {since:>9} {:>7}  {confirmed:<27} {state}",

@@ -185,6 +185,9 @@ impl Mqtt {
                 Err(Unconfirmed::Failed(why)) => return Err(connection.failure(&why)),
             }
         }
+        // Some dialects make several messages of an event; one reason is enough.
+        reasons.sort_by_key(|(position, _)| *position);
+        reasons.dedup_by_key(|(position, _)| *position);
         Ok(if reasons.is_empty() { Outcome::Done } else { Outcome::Reject { reasons } })
     }
 }
