@@ -135,6 +135,8 @@ PYTHON
 
 if [[ -n ${CLIP:-} ]]; then
   # Its standard output is read until the address is there; the rest of what it says goes to the log.
+  # The file is there from the start: the background process may make its own only after the first look.
+  : >"$DEMO/camera.url"
   setsid "$VANTAGE" camera "$CLIP" --listen "127.0.0.1:$camera_port" >"$DEMO/camera.url" 2>"$DEMO/camera.log" 9>&- &
   camera_pid=$!
   for ((tenths = 0; ; tenths++)); do

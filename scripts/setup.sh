@@ -27,7 +27,7 @@ TEST_PACKAGES=(
   procps iproute2 mount          # what the crash and disk tests use
   nats-server mosquitto mosquitto-clients postgresql openssl # the far sides of sinks (scripts/services.sh)
   libssl-dev                     # librdkafka, for the feature kafka
-  chromium nodejs npm            # the page in a real browser; its pinned Node comes from npm
+  chromium                       # the page in a real browser
   shellcheck
 )
 
@@ -71,7 +71,12 @@ done
 # ---- Debian packages ---------------------------------------------------------------------------
 
 wanted=("${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}")
-if $with_tests; then wanted+=("${TEST_PACKAGES[@]}"); fi
+if $with_tests; then
+  wanted+=("${TEST_PACKAGES[@]}")
+  # For building the page again, which fetches a pinned Node by itself. Whoever has Node from elsewhere has npm with it,
+  # and Debian's package would conflict with that.
+  if ! command -v npm >/dev/null; then wanted+=(nodejs npm); fi
+fi
 
 # Prints those of its arguments that are not installed.
 missing_packages() {
