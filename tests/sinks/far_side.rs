@@ -47,6 +47,21 @@ impl Nats {
     pub fn new() -> Self {
         Self(Services::start(&["nats"]))
     }
+
+    /// Makes the stream before the sink can, for messages of at most so many bytes.
+    pub fn make_stream(&self, largest: i32) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = async_nats::connect(self.0.get("NATS_URL")).await.unwrap();
+            let config = async_nats::jetstream::stream::Config {
+                name: "CITY".to_owned(),
+                subjects: vec!["city.events.>".to_owned()],
+                max_message_size: largest,
+                ..Default::default()
+            };
+            async_nats::jetstream::new(client).create_stream(config).await.unwrap();
+        });
+    }
 }
 
 impl FarSide for Nats {
