@@ -4,12 +4,13 @@
 mod store_support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use store_support::event;
 use vantage::base::{EventId, Timestamp};
 use vantage::incident::{Incident, IncidentId};
 use vantage::scene::{Event, Phase, Severity};
-use vantage::store::{IncidentQuery, Store, StoreOptions};
+use vantage::store::{IncidentQuery, Query, Retention, Store, StoreOptions};
 
 const ALL: IncidentQuery = IncidentQuery { ongoing: false, site: None, limit: usize::MAX };
 
@@ -81,6 +82,34 @@ fn an_event_leads_to_its_incident() {
     let of_a = IncidentQuery { site: Some("camera:a".to_owned()), ..ALL };
     assert!(reader.incidents(&of_a).unwrap().iter().all(|incident| incident.site == "camera:a"));
     assert_eq!(reader.incidents(&IncidentQuery { limit: 1, ..ALL }).unwrap().len(), 1);
+}
+
+#[test]
+fn the_number_of_changes_never_steps_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let touched = {
+        let store = store(folder.path());
+        store.writer().submit((0..60).map(alarm).collect(), 0).unwrap();
+        store.flush().unwrap();
+        catch_up(&store);
+        store.reader().unwrap().last_touched().unwrap()
+    };
+    assert!(touched > 0);
+    // Retention takes every event, and with them the incidents that are over.
+    let events = Retention { max_age: Some(Duration::ZERO), max_bytes: None };
+    let sweep_every = Duration::from_millis(50);
+    let store = Store::open(folder.path(), StoreOptions { events, sweep_every, ..StoreOptions::default() }).unwrap();
+    store.writer().submit(vec![event("a", 1000)], 0).unwrap();
+    store.flush().unwrap();
+    let before = all(&store).len();
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(50));
+        if store.reader().unwrap().events(&Query::default()).unwrap().is_empty() {
+            break;
+        }
+    }
+    assert!(all(&store).len() < before, "some were over");
+    assert!(store.reader().unwrap().last_touched().unwrap() >= touched, "readers go by it");
 }
 
 #[test]

@@ -55,6 +55,14 @@ pub struct Principal {
     pub session: Option<Session>,
 }
 
+impl Principal {
+    /// Whether it manages what is everybody's: users, sessions and tokens.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        self.role == Role::Administrator && self.scope.is_all()
+    }
+}
+
 /// What a login gives.
 #[derive(Debug, Clone)]
 pub struct Login {
@@ -182,20 +190,14 @@ impl Access {
     /// `Busy` while the login limit holds, with the seconds to wait in the message; `Auth` for a wrong name or password,
     /// which are not told apart.
     pub fn login(&self, user: &str, password: &str, address: IpAddr, agent: &str) -> Result<Login> {
-        let now = self.clock.monotonic();
-        if let Some(wait) = self.throttle.wait(user, address, now) {
-            let seconds = wait.as_secs() + 1;
-            return Err(Error::new(ErrorKind::Busy, format!("too many wrong passwords; wait {seconds} s")));
-        }
+        self.may_try(user, address)?;
+        let wrong = || Error::new(ErrorKind::Auth, "the name or the password is wrong");
         let known = self.read().users.get(user).filter(|user| !user.disabled).cloned();
-        let right = {
-            let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
-            password::is_right(password, known.as_ref().map(|user| user.password.as_str()))
-        };
-        let Some(mut known) = known.filter(|_| right) else {
-            self.throttle.failed(user, address, now);
-            return Err(Error::new(ErrorKind::Auth, "the name or the password is wrong"));
-        };
+        let hash = known.as_ref().map(|user| user.password.as_str());
+        if !self.is_right(user, password, hash, address)? {
+            return Err(wrong());
+        }
+        let known = known.ok_or_else(wrong)?;
         self.throttle.succeeded(user);
         let now = self.clock.utc();
         let secret = secret::secret();
@@ -214,10 +216,17 @@ impl Access {
         if own >= MOST {
             return Err(Error::new(ErrorKind::Busy, "this user has too many sessions; revoke some"));
         }
+        // Somebody may have disabled the user or reset the password while this one was being checked.
+        let known = self.update(&known.name, |user| {
+            if user.disabled || user.password != known.password {
+                return Err(wrong());
+            }
+            user.last_seen = Some(now);
+            Ok(())
+        });
+        let known = known.map_err(|error| if error.kind() == ErrorKind::NotFound { wrong() } else { error })?;
         let key = secret::hashed(&secret);
         self.db.put(RecordSort::Session, &key, &text(&session)?)?;
-        known.last_seen = Some(now);
-        self.keep(&known)?;
         let principal = principal(&known, Some(session.clone()));
         self.write().sessions.insert(key, session);
         Ok(Login { secret, principal })
@@ -289,7 +298,7 @@ impl Access {
     /// Ends a session by its id, of that user or of anybody; whether there was one.
     ///
     /// # Errors
-    /// `DiskFull` or `Io`; the session has ended all the same.
+    /// `DiskFull` or `Io`; the session has ended all the same, until the program starts again.
     pub fn end_session(&self, id: &str, user: Option<&str>) -> Result<bool> {
         self.end_sessions(|session| session.id == id && user.is_none_or(|user| session.user == user))
     }
@@ -306,30 +315,29 @@ impl Access {
     /// # Errors
     /// `Auth` when the old one is wrong; `Busy` for the login limit; `Config` when the new one is none.
     pub fn change_password(&self, who: &Principal, address: IpAddr, old: &str, new: &str) -> Result<()> {
-        let now = self.clock.monotonic();
-        if let Some(wait) = self.throttle.wait(&who.user, address, now) {
-            let seconds = wait.as_secs() + 1;
-            return Err(Error::new(ErrorKind::Busy, format!("too many wrong passwords; wait {seconds} s")));
+        self.may_try(&who.user, address)?;
+        let wrong = || Error::new(ErrorKind::Auth, "the old password is wrong");
+        let Some(known) = self.user(&who.user) else { return Err(gone()) };
+        if !self.is_right(&who.user, old, Some(&known.password), address)? {
+            return Err(wrong());
         }
-        let Some(mut user) = self.read().users.get(&who.user).cloned() else {
-            return Err(Error::new(ErrorKind::NotFound, "this user is gone"));
-        };
+        let fault = password::fault(new, &known.name).or_else(|| (old == new).then(|| "it is the old one".to_owned()));
+        if let Some(fault) = fault {
+            return Err(Error::new(ErrorKind::Config, fault));
+        }
         let hash = {
             let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
-            if !password::is_right(old, Some(&user.password)) {
-                self.throttle.failed(&who.user, address, now);
-                return Err(Error::new(ErrorKind::Auth, "the old password is wrong"));
-            }
-            let fault =
-                password::fault(new, &user.name).or_else(|| (old == new).then(|| "it is the old one".to_owned()));
-            if let Some(fault) = fault {
-                return Err(Error::new(ErrorKind::Config, fault));
-            }
             password::hash(new)?
         };
-        user.password = hash;
-        user.must_change_password = false;
-        self.keep(&user)?;
+        self.update(&who.user, |user| {
+            // An administrator may have given another one meanwhile.
+            if user.password != known.password {
+                return Err(wrong());
+            }
+            user.password = hash;
+            user.must_change_password = false;
+            Ok(())
+        })?;
         let own = who.session.as_ref().map(|session| session.id.as_str());
         self.end_sessions(|session| session.user == who.user && Some(session.id.as_str()) != own).map(drop)
     }
@@ -342,9 +350,11 @@ impl Access {
         if !matches!(language, "vi" | "en") {
             return Err(Error::new(ErrorKind::Config, "the language is `vi` or `en`"));
         }
-        let Some(mut user) = self.user(name) else { return Err(Error::new(ErrorKind::NotFound, "this user is gone")) };
-        user.language = language.to_owned();
-        self.keep(&user)
+        self.update(name, |user| {
+            user.language = language.to_owned();
+            Ok(())
+        })
+        .map(drop)
     }
 
     /// All users by name.
@@ -472,7 +482,7 @@ impl Access {
     /// Takes a token out, of that user or of anybody; whether there was one.
     ///
     /// # Errors
-    /// `DiskFull` or `Io`; the token has ended all the same.
+    /// `DiskFull` or `Io`; the token has ended all the same, until the program starts again.
     pub fn delete_token(&self, id: &str, user: Option<&str>) -> Result<bool> {
         let wanted = |token: &Token| token.id == id && user.is_none_or(|user| token.user == user);
         let gone: Vec<String> =
@@ -481,11 +491,38 @@ impl Access {
         Ok(!gone.is_empty())
     }
 
-    fn keep(&self, user: &User) -> Result<()> {
-        self.db.put(RecordSort::User, &user.name, &text(user)?)?;
-        self.write().users.insert(user.name.clone(), user.clone());
-        Ok(())
+    /// Changes a user as it is now: of two changes at once neither undoes the other, and who is gone stays gone.
+    fn update(&self, name: &str, change: impl FnOnce(&mut User) -> Result<()>) -> Result<User> {
+        let mut state = self.write();
+        let mut user = state.users.get(name).cloned().ok_or_else(gone)?;
+        change(&mut user)?;
+        self.db.put(RecordSort::User, name, &text(&user)?)?;
+        state.users.insert(name.to_owned(), user.clone());
+        Ok(user)
     }
+
+    /// Whether the login limit lets this one try a password.
+    fn may_try(&self, user: &str, address: IpAddr) -> Result<()> {
+        let Some(wait) = self.throttle.wait(user, address, self.clock.monotonic()) else { return Ok(()) };
+        let seconds = wait.as_secs() + 1;
+        Err(Error::new(ErrorKind::Busy, format!("too many wrong passwords; wait {seconds} s")))
+    }
+
+    /// Whether it is the password of that hash. Tried and counted one at a time, so that many at once get no more tries
+    /// than one after the other.
+    fn is_right(&self, user: &str, password: &str, hash: Option<&str>, address: IpAddr) -> Result<bool> {
+        let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.may_try(user, address)?;
+        let is_right = password::is_right(password, hash);
+        if !is_right {
+            self.throttle.failed(user, address, self.clock.monotonic());
+        }
+        Ok(is_right)
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::NotFound, "this user is gone")
 }
 
 impl State {

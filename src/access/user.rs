@@ -25,7 +25,7 @@ pub struct User {
     pub disabled: bool,
     /// When the user was made.
     pub created: Timestamp,
-    /// When the user last did anything.
+    /// When the user last logged in.
     pub last_seen: Option<Timestamp>,
 }
 

@@ -139,13 +139,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let dispatchers = Arc::new(dispatchers);
     let ops_stop = Stop::new();
     let reload = {
-        let (arguments, engine, cell, counts) =
-            (arguments.clone(), Arc::clone(&engine), Arc::clone(&cell), Arc::clone(&counts));
+        let (arguments, engine, cell, counts, monitor) =
+            (arguments.clone(), Arc::clone(&engine), Arc::clone(&cell), Arc::clone(&counts), Arc::clone(&monitor));
         // The file is read and applied in one go, or of two at once the older might stay.
         let turn = Mutex::new(());
         Arc::new(move || {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = reload_plan(&arguments, &engine, &cell);
+            let outcome = reload_plan(&arguments, &engine, &cell, &monitor);
             counts.count(&outcome);
             outcome
         })
@@ -260,11 +260,15 @@ fn start_sink(
     Ok((plan.id.clone(), dispatch::start(store.outbox(&plan.id)?, sink, setting).map_err(context)?))
 }
 
-fn reload_plan(arguments: &Arguments, engine: &Mutex<Engine>, cell: &PlanCell) -> Result<String> {
+fn reload_plan(arguments: &Arguments, engine: &Mutex<Engine>, cell: &PlanCell, monitor: &Monitor) -> Result<String> {
     let plan = arguments.plan()?;
     let applied = {
         let mut engine = lock(engine);
         let applied = engine.apply(plan);
+        // Whatever became of it: a picture that is kept may have been taken under other masks.
+        for camera in &engine.plan().cameras {
+            monitor.forget(&camera.id);
+        }
         *cell.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(engine.plan().clone());
         applied
     };

@@ -147,6 +147,11 @@ impl Monitor {
         self.view(camera).newest.subscribe()
     }
 
+    /// The camera begins anew: what it showed last may have had other masks.
+    pub fn forget(&self, camera: &CameraId) {
+        self.view(camera).newest.send_if_modified(|newest| newest.take().is_some());
+    }
+
     /// Takes in a frame. Called by the camera's tail.
     pub fn observed(&self, observed: &Observed<'_>) {
         let view = self.view(observed.camera);

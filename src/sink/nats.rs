@@ -133,7 +133,9 @@ impl Sink for Nats {
 
 /// Whether the stream's own limits, `max_msg_size` or that of headers, forbid the message.
 fn is_too_large(error: &PublishError) -> bool {
-    let code = std::error::Error::source(error).and_then(|e| e.downcast_ref::<jetstream::Error>()).map(jetstream::Error::error_code);
+    let code = std::error::Error::source(error)
+        .and_then(|e| e.downcast_ref::<jetstream::Error>())
+        .map(jetstream::Error::error_code);
     matches!(code, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM))
 }
 

@@ -118,19 +118,17 @@ pub(super) fn act(
     Ok(Acted::Taken)
 }
 
+/// Which incidents go: they are over, and their last event has gone. The one touched last stays, since the next change
+/// counts on from it, and readers go by that number.
+const GONE: &str = "position <= ?1 AND cleared = 1 AND touched < (SELECT max(touched) FROM incidents)";
+
 /// Incidents that are over and whose last event has gone go with it.
 pub(super) fn forget(tx: &Transaction<'_>, last: Position) -> rusqlite::Result<()> {
-    tx.execute(
-        "DELETE FROM incident_events WHERE incident IN
-         (SELECT id FROM incidents WHERE position <= ?1 AND cleared = 1)",
-        [to_signed(last.0)],
-    )?;
-    tx.execute(
-        "DELETE FROM incident_facets WHERE incident IN
-         (SELECT id FROM incidents WHERE position <= ?1 AND cleared = 1)",
-        [to_signed(last.0)],
-    )?;
-    tx.execute("DELETE FROM incidents WHERE position <= ?1 AND cleared = 1", [to_signed(last.0)])?;
+    for table in ["incident_events", "incident_facets"] {
+        let statement = format!("DELETE FROM {table} WHERE incident IN (SELECT id FROM incidents WHERE {GONE})");
+        tx.prepare_cached(&statement)?.execute([to_signed(last.0)])?;
+    }
+    tx.prepare_cached(&format!("DELETE FROM incidents WHERE {GONE}"))?.execute([to_signed(last.0)])?;
     Ok(())
 }
 

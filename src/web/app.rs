@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::PlanCell;
 use super::guard::Who;
 use super::listing::Cache;
+use super::live::MOST_LIVES;
 use super::problem::Problem;
 use super::rates::Rates;
 use crate::access::Access;
@@ -69,6 +70,8 @@ pub struct App {
     pub(super) editing: Arc<tokio::sync::Mutex<()>>,
     /// One preview at a time: each takes a processor for seconds.
     pub(super) previewing: Arc<tokio::sync::Mutex<()>>,
+    /// Places for pages with live pictures.
+    pub(super) lives: Arc<tokio::sync::Semaphore>,
     pub(super) lists: Cache,
     pub(super) rates: Rates,
     /// Footage views that the trail has already, with the moment.
@@ -96,6 +99,7 @@ impl App {
             started,
             editing: Arc::default(),
             previewing: Arc::default(),
+            lives: Arc::new(tokio::sync::Semaphore::new(MOST_LIVES)),
             lists: Cache::default(),
             rates: Rates::default(),
             viewed: Mutex::default(),
@@ -138,10 +142,8 @@ impl App {
             // Held while the state is taken: of many who ask at once, one takes it.
             let mut kept = app.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
             let now = app.clock.monotonic();
-            if let Some((at, snapshot)) =
-                kept.as_ref().filter(|(at, _)| now.saturating_duration_since(*at) < SNAPSHOT_AGE)
-            {
-                let _ = at;
+            let fresh = kept.as_ref().filter(|(at, _)| now.saturating_duration_since(*at) < SNAPSHOT_AGE);
+            if let Some((_, snapshot)) = fresh {
                 return Ok(Arc::clone(snapshot));
             }
             let snapshot = Arc::new((app.source)());
@@ -175,19 +177,45 @@ impl App {
         found.cloned().ok_or_else(|| Problem::absent("camera"))
     }
 
-    /// Notes in the audit trail what somebody did; on disk when it returns, when `durably`.
-    pub(super) fn audit(&self, who: &Who, action: &str, object: &str, detail: &str, durably: bool) {
-        let Some(access) = &self.access else { return };
+    /// The book of users; there is none without authentication.
+    pub(super) fn access(&self, what: &str) -> std::result::Result<Arc<Access>, Problem> {
+        self.access.clone().ok_or_else(|| {
+            let detail = format!("`server.authentication` is off: there are no {what}");
+            Problem::new(axum::http::StatusCode::CONFLICT, "no-authentication", detail)
+        })
+    }
+
+    /// Notes in the audit trail what somebody did. Waits, off the runtime's own threads, while the trail takes nothing.
+    pub(super) async fn audit(&self, who: &Who, action: &str, object: &str, detail: &str) {
+        let Some(access) = self.access.clone() else { return };
         let entry = access.entry(&who.principal, who.address, action, object, detail);
-        if durably {
-            access.trail().note_durably(entry);
-        } else {
+        let noted = blocking(move || {
             access.trail().note(entry);
-        }
+            Ok(())
+        });
+        // Fails only when noting panicked, which is logged.
+        let _ = noted.await;
+    }
+
+    /// Notes a change; it is on disk before the answer goes out.
+    pub(super) async fn audit_durably(&self, who: &Who, action: &str, object: &str, detail: &str) {
+        let Some(access) = self.access.clone() else { return };
+        let entry = access.entry(&who.principal, who.address, action, object, detail);
+        let noted = blocking(move || {
+            access.trail().note_durably(entry);
+            Ok(())
+        });
+        let _ = noted.await;
     }
 
     /// Notes that somebody looked at footage; once a minute for the same person and thing.
-    pub(super) fn audit_view(&self, who: &Who, action: &str, object: &str) {
+    pub(super) async fn audit_view(&self, who: &Who, action: &str, object: &str) {
+        if self.is_new_view(who, action, object) {
+            self.audit(who, action, object, "").await;
+        }
+    }
+
+    fn is_new_view(&self, who: &Who, action: &str, object: &str) -> bool {
         const AGAIN: Duration = Duration::from_secs(60);
         const MOST: usize = 10_000;
         let now = self.clock.monotonic();
@@ -198,11 +226,13 @@ impl App {
         let key = (who.principal.user.clone(), format!("{action} {object}"));
         let before = viewed.get(&key).copied();
         if before.is_some_and(|at| now.saturating_duration_since(at) < AGAIN) {
-            return;
+            return false;
         }
-        viewed.insert(key, now);
-        drop(viewed);
-        self.audit(who, action, object, "", false);
+        // A full memory costs a second entry, never more memory.
+        if viewed.len() < MOST {
+            viewed.insert(key, now);
+        }
+        true
     }
 }
 
@@ -217,10 +247,6 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> std::result::Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(Problem::from),
-        Err(error) => {
-            tracing::error!(%error, "a request panicked");
-            let detail = "this failed here; the log says why";
-            Err(Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", detail))
-        }
+        Err(error) => Err(Problem::panicked(&error)),
     }
 }

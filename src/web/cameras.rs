@@ -266,7 +266,7 @@ async fn still(
         problem
     })?;
     let tag = format!("\"{}-{}-{width}\"", picture.time.at.0, picture.number);
-    app.audit_view(&who, "camera.still", &id);
+    app.audit_view(&who, "camera.still", &id).await;
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
@@ -287,7 +287,7 @@ async fn examine(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) 
         let detail = "only rtsp cameras can be examined while they run";
         return Err(Problem::new(StatusCode::CONFLICT, "not-rtsp", detail));
     };
-    app.audit(&who, "camera.probe", &id, "", false);
+    app.audit(&who, "camera.probe", &id, "").await;
     let login = credentials.map(|login| (login.username, login.password));
     let options = probe::Options { insecure_tls: camera.tls == TlsTrust::Any, ..probe::Options::default() };
     let report = probe::probe(url.as_str(), login, &options, Some(probe::DEFAULT_LOOK), app.clock.as_ref()).await;

@@ -166,14 +166,15 @@ fn asked(app: &App, who: &Who, params: &Params) -> Result<Asked, Problem> {
 fn events(reader: &Reader, asked: &Asked, kinds: &[&str]) -> crate::base::Result<(Vec<Event>, bool)> {
     let mut filter = asked.filter.clone();
     let wanted = std::mem::replace(&mut filter.rules, kinds.iter().map(|kind| (*kind).to_owned()).collect());
-    let (mut found, mut mark) = (Vec::new(), None);
+    let (mut found, mut mark, mut read) = (Vec::new(), None, 0);
     loop {
         let page = reader.list_events(&filter, mark, STEP_ROWS)?;
         let whole = page.len() == STEP_ROWS;
+        read += page.len();
         mark = page.last().map(|last| EventMark { utc: last.event.time.utc, position: last.position });
         let fits = |event: &Event| wanted.is_empty() || wanted.contains(&event.rule) || wanted.contains(&event.kind);
         found.extend(page.into_iter().map(|stored| stored.event).filter(fits));
-        if !whole || found.len() >= MOST_ROWS {
+        if !whole || read >= MOST_ROWS {
             found.reverse();
             return Ok((found, whole));
         }
@@ -241,7 +242,7 @@ async fn as_json(State(app): State<Arc<App>>, who: Who, params: Params) -> Resul
 
 async fn as_csv(State(app): State<Arc<App>>, who: Who, params: Params) -> Result<Response, Problem> {
     let counts = counted(&app, &who, &params).await?;
-    app.audit(&who, "counts.export", "counts.csv", &format!("{:?}", params.0), false);
+    app.audit(&who, "counts.export", "counts.csv", &format!("{:?}", params.0)).await;
     let mut text = String::from("from,to,camera,rule,type,key,class,count,observed_seconds\r\n");
     for row in &counts.items {
         let mut line = |key: &str, class: &str, count: u64| {

@@ -56,7 +56,11 @@ pub(super) async fn guard(State((app, need)): State<(Arc<App>, Need)>, mut reque
             if let Some(who) = who {
                 request.extensions_mut().insert(who);
             }
-            next.run(request).await
+            if request.method().is_safe() {
+                return next.run(request).await;
+            }
+            // Whoever hangs up in the middle must not part a change from its entry in the trail.
+            tokio::spawn(next.run(request)).await.unwrap_or_else(|error| Problem::panicked(&error).into_response())
         }
         Err(problem) => problem.into_response(),
     }

@@ -17,7 +17,6 @@ use super::guard::Who;
 use super::listing::{self, FILTERS, Page, filter_names, json, json_bytes};
 use super::problem::Problem;
 use super::query::{Body, Params};
-use super::users::noted;
 use crate::access::Role;
 use crate::base::Timestamp;
 use crate::config::Plan;
@@ -76,7 +75,7 @@ pub(super) struct IncidentView {
     /// The unit that was sent last.
     unit: Option<String>,
     /// The event that began it.
-    first_event: String,
+    first_event: Option<String>,
     /// The still with drawing, as a path below `/media/`.
     still: Option<String>,
     /// The still without.
@@ -145,6 +144,14 @@ pub(super) fn view(listed: ListedIncident, plan: &Plan, visible: Option<&[String
     let camera = camera.unwrap_or_default();
     let about = plan.cameras.iter().find(|known| known.id.as_str() == camera).map(|known| &known.about);
     let kind = first.as_ref().map(|event| event.kind.clone());
+    // The incident's own words and kinds may be those of a camera that is not seen.
+    let whole = incident.places.keys().all(|camera| seen(camera.as_str()));
+    let (summary, rules) = if whole {
+        (incident.summary, incident.kinds.iter().cloned().collect())
+    } else {
+        let told = first.as_ref().map(|event| event.explanation.summary.clone());
+        (told.unwrap_or_default(), kind.iter().cloned().collect())
+    };
     IncidentView {
         id: incident.id.to_string(),
         opened: incident.began,
@@ -154,9 +161,11 @@ pub(super) fn view(listed: ListedIncident, plan: &Plan, visible: Option<&[String
         state: work.state,
         version: work.version,
         severity: incident.severity,
-        rule: kind.or_else(|| incident.kinds.first().cloned()).unwrap_or_else(|| incident.group.clone()),
+        rule: kind
+            .or_else(|| incident.kinds.first().filter(|_| whole).cloned())
+            .unwrap_or_else(|| incident.group.clone()),
         rule_id: first.as_ref().map(|event| event.rule.clone()),
-        rules: incident.kinds.iter().cloned().collect(),
+        rules,
         class: first.as_ref().and_then(|event| event.class.clone()),
         ward: about.and_then(|about| about.ward.clone()),
         place: about.and_then(|about| about.place).map(|p| Place {
@@ -167,12 +176,12 @@ pub(super) fn view(listed: ListedIncident, plan: &Plan, visible: Option<&[String
         }),
         camera,
         cameras,
-        summary: incident.summary,
+        summary,
         events,
         repeats: incident.happenings.saturating_sub(1),
         owner: work.owner,
         unit: work.unit,
-        first_event: incident.first_event.to_string(),
+        first_event: (whole || first.is_some()).then(|| incident.first_event.to_string()),
         still: first.as_ref().and_then(|event| event.still.clone()),
         clean_still: first.as_ref().and_then(|event| event.clean_still.clone()),
         clip: first.and_then(|event| event.clip),
@@ -269,7 +278,7 @@ async fn act(
         Acted::Taken => {
             app.lists.clear();
             let detail = serde_json::to_string(&action).unwrap_or_default();
-            noted(&app, &who, "incident.action", &id.to_string(), &detail).await?;
+            app.audit_durably(&who, "incident.action", &id.to_string(), &detail).await;
             Ok(json(&self::current(&app, &who, id).await?))
         }
         Acted::Unknown => Err(Problem::absent("incident")),

@@ -42,6 +42,8 @@ const SLOW_EVERY: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(500);
 /// A browser that takes nothing for so long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+/// Most pages that show live pictures at a time.
+pub(super) const MOST_LIVES: usize = 256;
 /// Most tiles.
 const MOST_TILES: usize = 128;
 /// Bytes of a message from the browser.
@@ -95,8 +97,17 @@ async fn open(
     let upgrade = upgrade.map_err(|rejection| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket", rejection.to_string()).help("open it as a WebSocket")
     })?;
+    // An open socket is no longer among the port's connections, so it has a limit of its own.
+    let place = Arc::clone(&app.lives).try_acquire_owned().map_err(|_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-many",
+            format!("{MOST_LIVES} pages show live pictures already"),
+        )
+    })?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).write_buffer_size(0);
     Ok(upgrade.on_upgrade(move |socket| async move {
+        let _place = place;
         let session =
             Session { app, who, headers, socket, tiles: BTreeMap::new(), focus: None, states: BTreeMap::new() };
         session.run().await;
@@ -224,11 +235,14 @@ impl Session {
                 }
                 tile
             });
-            let tile = kept.unwrap_or_else(|| {
-                self.app.audit_view(&self.who, "camera.watch", plan.id.as_str());
-                let watching = self.app.monitor.watch(&plan.id);
-                Tile { plan, watching, mode: wanted.mode, due: now, sent: 0 }
-            });
+            let tile = match kept {
+                Some(tile) => tile,
+                None => {
+                    self.app.audit_view(&self.who, "camera.watch", plan.id.as_str()).await;
+                    let watching = self.app.monitor.watch(&plan.id);
+                    Tile { plan, watching, mode: wanted.mode, due: now, sent: 0 }
+                }
+            };
             self.tiles.insert(key, tile);
         }
         self.set_focus(wish.focus, now).await
@@ -244,7 +258,7 @@ impl Session {
         let Ok(plan) = self.app.camera(&self.who, &wanted) else {
             return self.say(json!({"kind": "error", "camera": wanted, "detail": "there is no such camera"})).await;
         };
-        self.app.audit_view(&self.who, "camera.focus", plan.id.as_str());
+        self.app.audit_view(&self.who, "camera.focus", plan.id.as_str()).await;
         let watching = self.app.monitor.watch(&plan.id);
         self.focus = Some(Focus { plan, watching, sent: 0, video: None, retry: now, told: None });
         Ok(())
@@ -348,11 +362,19 @@ impl Session {
 
     /// States of the cameras that are shown; the end when the user may look no more.
     async fn slow_tick(&mut self) -> Result<(), Over> {
-        self.who.principal = identify(&self.app, &self.headers).ok_or(Over)?;
+        let principal = identify(&self.app, &self.headers).filter(|principal| !principal.must_change_password);
+        self.who.principal = principal.ok_or(Over)?;
         let app = Arc::clone(&self.app);
-        let may_see = |plan: &CameraPlan| app.camera(&self.who, plan.id.as_str()).is_ok();
-        self.tiles.retain(|_, tile| may_see(&tile.plan));
-        if self.focus.as_ref().is_some_and(|focus| !may_see(&focus.plan)) {
+        // What is drawn and masked is that of the plan that runs now.
+        let refreshed = |plan: &mut CameraPlan| match app.camera(&self.who, plan.id.as_str()) {
+            Ok(now) => {
+                *plan = now;
+                true
+            }
+            Err(_) => false,
+        };
+        self.tiles.retain(|_, tile| refreshed(&mut tile.plan));
+        if self.focus.as_mut().is_some_and(|focus| !refreshed(&mut focus.plan)) {
             self.focus = None;
         }
         let Ok(snapshot) = self.app.snapshot().await else { return Ok(()) };

@@ -48,8 +48,10 @@ async fn file(
         return Err(Problem::absent("file"));
     }
     let path = app.store.media().path(&name);
-    app.audit_view(&who, "media.view", &name);
-    serve_file(&path, kind_of(&name), "private, max-age=86400, immutable", &method, &headers).await
+    // Asked for again each time: whether one may see it can change, and every view stands in the trail.
+    let response = serve_file(&path, kind_of(&name), "private, no-cache", &method, &headers).await?;
+    app.audit_view(&who, "media.view", &name).await;
+    Ok(response)
 }
 
 fn kind_of(name: &str) -> &'static str {

@@ -57,6 +57,12 @@ impl Problem {
         }))
     }
 
+    /// 500 for a task that panicked.
+    pub fn panicked(error: &tokio::task::JoinError) -> Self {
+        tracing::error!(%error, "a request panicked");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this failed here; the log says why")
+    }
+
     /// 404 for what does not exist, or may not be seen: the two are not told apart.
     pub fn absent(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"))

@@ -19,7 +19,6 @@ use super::guard::Who;
 use super::listing::json;
 use super::problem::Problem;
 use super::query::Body;
-use super::users::noted;
 use crate::access::Role;
 use crate::base::Timestamp;
 use crate::config;
@@ -319,7 +318,7 @@ async fn write_scene(
         Files::read(app)?.parts(&key)
     })
     .await?;
-    noted(&app, &who, "scene.change", &id, &value!(scene_of(&parts, None)).to_string()).await?;
+    app.audit_durably(&who, "scene.change", &id, &value!(scene_of(&parts, None)).to_string()).await;
     Ok(tagged(&scene_of(&parts, ground), &tag(&parts, &SCENE)))
 }
 
@@ -341,7 +340,7 @@ async fn write_rules(
         Files::read(app)?.parts(&key)
     })
     .await?;
-    noted(&app, &who, "rules.change", &id, &value!(rules_of(&parts)).to_string()).await?;
+    app.audit_durably(&who, "rules.change", &id, &value!(rules_of(&parts)).to_string()).await;
     Ok(tagged(&rules_of(&parts), &tag(&parts, &["rules"])))
 }
 

@@ -15,7 +15,7 @@ use super::guard::{COOKIE, Peer, Who};
 use super::listing::{Page, json};
 use super::problem::Problem;
 use super::query::{Body, Params};
-use crate::access::{Access, Principal, Role};
+use crate::access::{Principal, Role};
 use crate::base::{ErrorKind, Timestamp};
 
 /// Name and password.
@@ -163,12 +163,6 @@ fn cookie(app: &App, value: &str, ended: bool) -> String {
     format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
 }
 
-fn access(app: &App) -> Result<Arc<Access>, Problem> {
-    app.access.clone().ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "no-authentication", "`server.authentication` is off: there are no users")
-    })
-}
-
 /// Busy means the login limit here.
 fn limited(error: crate::base::Error) -> Problem {
     if error.kind() != ErrorKind::Busy {
@@ -186,7 +180,7 @@ async fn login(
     headers: HeaderMap,
     Body(given): Body<Credentials>,
 ) -> Result<Response, Problem> {
-    let access = access(&app)?;
+    let access = app.access("users")?;
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
     let (inner, address, name) = (Arc::clone(&access), peer.ip(), given.user.clone());
     let outcome =
@@ -195,12 +189,7 @@ async fn login(
     match outcome {
         Ok(login) => {
             let who = Who { principal: login.principal, address };
-            let noted = (Arc::clone(&app), who.clone());
-            blocking(move || {
-                noted.0.audit(&noted.1, "login", &name, "", true);
-                Ok(())
-            })
-            .await?;
+            app.audit_durably(&who, "login", &name, "").await;
             let mut response = json(&SessionView::of(&who.principal));
             if let Ok(value) = cookie(&app, &login.secret, false).parse() {
                 response.headers_mut().insert(header::SET_COOKIE, value);
@@ -209,14 +198,20 @@ async fn login(
         }
         Err(problem) => {
             let nobody = Principal {
-                user: name.clone(),
+                user: "-".to_owned(),
                 role: Role::Viewer,
                 scope: crate::access::Scope { wards: Some(Vec::new()), cameras: Some(Vec::new()) },
                 language: "vi".to_owned(),
                 must_change_password: false,
                 session: None,
             };
-            app.audit(&Who { principal: nobody, address }, "login.refused", &name, &problem.detail, false);
+            let who = Who { principal: nobody, address };
+            if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() {
+                // The tries that led here are in the trail. Nobody who is not logged in can fill it.
+                app.audit_view(&who, "login.limited", &address.to_string()).await;
+            } else {
+                app.audit(&who, "login.refused", &name, &problem.detail).await;
+            }
             Err(problem)
         }
     }
@@ -229,7 +224,7 @@ async fn current(who: Who) -> Response {
 async fn logout(State(app): State<Arc<App>>, who: Who) -> Result<Response, Problem> {
     if let (Some(access), Some(session)) = (app.access.clone(), who.principal.session.clone()) {
         blocking(move || access.end_session(&session.id, None)).await?;
-        app.audit(&who, "logout", &who.principal.user, "", false);
+        app.audit(&who, "logout", &who.principal.user, "").await;
     }
     let gone = cookie(&app, "", true);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
@@ -240,7 +235,7 @@ async fn password(
     who: Who,
     Body(change): Body<PasswordChange>,
 ) -> Result<Response, Problem> {
-    let access = access(&app)?;
+    let access = app.access("users")?;
     let (inner, asker) = (Arc::clone(&access), who.clone());
     let outcome =
         blocking(move || Ok(inner.change_password(&asker.principal, asker.address, &change.old, &change.new))).await?;
@@ -253,7 +248,7 @@ async fn password(
         let Some(field) = field else { return Err(limited(error)) };
         return Err(Problem::field(field, error.to_string()));
     }
-    app.audit(&who, "password.change", &who.principal.user, "", false);
+    app.audit(&who, "password.change", &who.principal.user, "").await;
     let mut now = who.principal;
     now.must_change_password = false;
     Ok(json(&SessionView::of(&now)))
@@ -269,8 +264,9 @@ async fn language(State(app): State<Arc<App>>, who: Who, Body(given): Body<Langu
 async fn sessions(State(app): State<Arc<App>>, who: Who, params: Params) -> Result<Response, Problem> {
     params.only(&["all"])?;
     let all = params.one("all")?.as_deref() == Some("1");
-    if all && who.principal.role < Role::Administrator {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "role", "this needs the role administrator"));
+    if all && !who.principal.is_master() {
+        let detail = "only an administrator of all cameras sees everybody's sessions";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "role", detail));
     }
     let Some(access) = app.access.clone() else { return Ok(json(&Page::<SessionRow>::whole(Vec::new()))) };
     let own = who.principal.session.as_ref().map(|session| session.id.clone());
@@ -289,8 +285,8 @@ async fn sessions(State(app): State<Arc<App>>, who: Who, params: Params) -> Resu
 }
 
 async fn end(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let access = access(&app)?;
-    let only = (who.principal.role < Role::Administrator).then(|| who.principal.user.clone());
+    let access = app.access("users")?;
+    let only = (!who.principal.is_master()).then(|| who.principal.user.clone());
     let ended = {
         let id = id.clone();
         blocking(move || access.end_session(&id, only.as_deref())).await?
@@ -298,6 +294,6 @@ async fn end(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> R
     if !ended {
         return Err(Problem::absent("session"));
     }
-    app.audit(&who, "session.end", &id, "", false);
+    app.audit(&who, "session.end", &id, "").await;
     Ok(StatusCode::NO_CONTENT)
 }

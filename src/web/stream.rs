@@ -167,7 +167,8 @@ impl Reading {
 
     /// Cameras and sinks that do otherwise than at the last look; false when the reader may read no more.
     async fn slow_look(&mut self) -> bool {
-        let Some(principal) = identify(&self.app, &self.headers) else { return false };
+        let principal = identify(&self.app, &self.headers).filter(|principal| !principal.must_change_password);
+        let Some(principal) = principal else { return false };
         self.who.principal = principal;
         let Ok(snapshot) = self.app.snapshot().await else { return true };
         let plan = self.app.pipeline();

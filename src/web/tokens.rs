@@ -15,8 +15,7 @@ use super::guard::Who;
 use super::listing::{Page, json};
 use super::problem::Problem;
 use super::query::Body;
-use super::users::noted;
-use crate::access::{Access, Role, Token};
+use crate::access::{Role, Token};
 use crate::base::Timestamp;
 
 /// A token in the list; its secret is told once, when it is made.
@@ -70,16 +69,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-fn access(app: &App) -> Result<Arc<Access>, Problem> {
-    app.access.clone().ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "no-authentication", "`server.authentication` is off: there are no tokens")
-    })
-}
-
 /// Whose tokens somebody manages: one's own; everybody's as administrator of all.
 fn whose(who: &Who) -> Option<String> {
-    let all = who.principal.role == Role::Administrator && who.principal.scope.is_all();
-    (!all).then(|| who.principal.user.clone())
+    (!who.principal.is_master()).then(|| who.principal.user.clone())
 }
 
 fn view(token: Token, secret: Option<String>) -> TokenView {
@@ -88,24 +80,24 @@ fn view(token: Token, secret: Option<String>) -> TokenView {
 }
 
 async fn list(State(app): State<Arc<App>>, who: Who) -> Result<Response, Problem> {
-    let tokens = access(&app)?.tokens(whose(&who).as_deref());
+    let tokens = app.access("tokens")?.tokens(whose(&who).as_deref());
     Ok(json(&Page::whole(tokens.into_iter().map(|token| view(token, None)).collect())))
 }
 
 async fn create(State(app): State<Arc<App>>, who: Who, Body(new): Body<TokenNew>) -> Result<Response, Problem> {
-    let access = access(&app)?;
+    let access = app.access("tokens")?;
     let user = who.principal.user.clone();
     let (token, secret) = blocking(move || access.create_token(&user, &new.label)).await?;
-    noted(&app, &who, "token.create", &token.id, &token.label).await?;
+    app.audit_durably(&who, "token.create", &token.id, &token.label).await;
     Ok((StatusCode::CREATED, json(&view(token, Some(secret)))).into_response())
 }
 
 async fn remove(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let access = access(&app)?;
+    let access = app.access("tokens")?;
     let (key, only) = (id.clone(), whose(&who));
     if !blocking(move || access.delete_token(&key, only.as_deref())).await? {
         return Err(Problem::absent("token"));
     }
-    noted(&app, &who, "token.delete", &id, "").await?;
+    app.audit_durably(&who, "token.delete", &id, "").await;
     Ok(StatusCode::NO_CONTENT)
 }

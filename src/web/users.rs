@@ -130,9 +130,7 @@ fn access(app: &App, who: &Who) -> Result<Arc<Access>, Problem> {
         let detail = "only an administrator of all cameras manages users";
         return Err(Problem::new(StatusCode::FORBIDDEN, "role", detail));
     }
-    app.access.clone().ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "no-authentication", "`server.authentication` is off: there are no users")
-    })
+    app.access("users")
 }
 
 async fn list(State(app): State<Arc<App>>, who: Who) -> Result<Response, Problem> {
@@ -156,7 +154,7 @@ async fn create(State(app): State<Arc<App>>, who: Who, Body(new): Body<UserNew>)
         ErrorKind::Config => Problem::field("name", error.to_string()),
         _ => Problem::from(error),
     })?;
-    noted(&app, &who, "user.create", &name, &detail).await?;
+    app.audit_durably(&who, "user.create", &name, &detail).await;
     let user = access.user(&name).ok_or_else(|| Problem::absent("user"))?;
     Ok((StatusCode::CREATED, json(&view(user, Some(password)))).into_response())
 }
@@ -177,7 +175,7 @@ async fn change(
     };
     let (inner, key, detail) = (Arc::clone(&access), name.clone(), format!("{change:?}"));
     let reset = blocking(move || inner.change(&key, change)).await?;
-    noted(&app, &who, "user.change", &name, &detail).await?;
+    app.audit_durably(&who, "user.change", &name, &detail).await;
     let user = access.user(&name).ok_or_else(|| Problem::absent("user"))?;
     Ok(json(&view(user, reset)))
 }
@@ -186,22 +184,6 @@ async fn remove(State(app): State<Arc<App>>, who: Who, Path(name): Path<String>)
     let access = access(&app, &who)?;
     let key = name.clone();
     blocking(move || access.delete(&key)).await?;
-    noted(&app, &who, "user.delete", &name, "").await?;
+    app.audit_durably(&who, "user.delete", &name, "").await;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Notes a change; it is on disk before the answer goes out.
-pub(super) async fn noted(
-    app: &Arc<App>,
-    who: &Who,
-    action: &'static str,
-    object: &str,
-    detail: &str,
-) -> Result<(), Problem> {
-    let (app, who, object, detail) = (Arc::clone(app), who.clone(), object.to_owned(), detail.to_owned());
-    blocking(move || {
-        app.audit(&who, action, &object, &detail, true);
-        Ok(())
-    })
-    .await
 }

@@ -58,6 +58,11 @@ pub struct Site {
 impl Site {
     /// Starts it; `gate` watches `url`, or nothing that answers.
     pub fn start(url: Option<&str>) -> Self {
+        Self::start_after(url, Vec::new())
+    }
+
+    /// The same, with more events in its past.
+    pub fn start_after(url: Option<&str>, more: Vec<Event>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = format!("127.0.0.1:{}", free_port());
         let nowhere = format!("rtsp://user:{CAMERA_PASSWORD}@127.0.0.1:1/cam");
@@ -73,7 +78,7 @@ impl Site {
         );
         let file = folder.path().join("pipeline.yaml");
         std::fs::write(&file, text).unwrap();
-        let events = past(folder.path());
+        let events = past(folder.path(), more);
         let program = Running::start(&file);
         wait_for("the page", 30, || program.log().contains("one-time password").then_some(()));
         Self { folder, file, address, program, events }
@@ -102,13 +107,14 @@ impl Site {
     }
 }
 
-fn past(folder: &std::path::Path) -> Vec<Event> {
+fn past(folder: &std::path::Path, more: Vec<Event>) -> Vec<Event> {
     let store = Store::open(&folder.join("vantage-data"), StoreOptions::default()).unwrap();
     let mut events = Vec::new();
     for camera in ["gate", "yard"] {
         events.push(event(camera, 0, "stopped_vehicle", Severity::Alert, "truck"));
         events.extend((1..8).map(|n| event(camera, n, "line_crossing", Severity::Info, "car")));
     }
+    events.extend(more);
     store.writer().submit_acked(events.clone()).unwrap().recv().unwrap();
     for event in &events {
         store.put_still(event.still.as_ref().unwrap(), b"\xff\xd8not really a picture\xff\xd9").unwrap();

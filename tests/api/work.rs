@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::program::{run, wait_for};
-use crate::site::{Client, PASSWORD, Site};
+use crate::site::{Client, PASSWORD, Site, event};
 
 #[test]
 fn logins_are_guarded_and_what_is_wrong_is_refused() {
@@ -55,6 +55,12 @@ fn logins_are_guarded_and_what_is_wrong_is_refused() {
     let of_o = sessions["items"].as_array().unwrap().iter().find(|s| s["user"] == "o").unwrap();
     let path = format!("/api/v1/sessions/{}", of_o["id"].as_str().unwrap());
     assert_eq!((admin.send("DELETE", &path, &[], None).status, operator.get("/cameras").status), (204, 401));
+
+    // The administrator of one ward manages own sessions only.
+    let warden = site.user(&admin, "w", "administrator", Some(&["north"]));
+    assert_eq!(warden.get("/sessions?all=1").status, 403);
+    let own = admin.get("/sessions").json()["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(warden.send("DELETE", &format!("/api/v1/sessions/{own}"), &[], None).status, 404);
 
     // The last administrator stays.
     assert_eq!(admin.send("DELETE", "/api/v1/users/admin", &[], None).status, 422);
@@ -161,6 +167,61 @@ fn an_incident_is_dealt_with_by_two_who_do_not_overwrite_each_other() {
 }
 
 #[test]
+fn who_hangs_up_parts_no_change_from_its_entry_in_the_trail() {
+    let site = Site::start(None);
+    let admin = site.admin();
+    let an = site.user(&admin, "an", "operator", None);
+    let id = site.incident(&an, "gate")["id"].as_str().unwrap().to_owned();
+    let history = || an.get(&format!("/incidents/{id}")).json()["history"].as_array().unwrap().len();
+    for version in 0..8 {
+        let body = json!({"action": "note", "version": version, "note": "x"}).to_string();
+        let mut socket = TcpStream::connect(&site.address).unwrap();
+        write!(
+            socket,
+            "POST /api/v1/incidents/{id}/actions HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nX-CSRF-Token: {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            site.address,
+            an.cookie.as_ref().unwrap(),
+            an.csrf,
+            body.len()
+        )
+        .unwrap();
+        drop(socket);
+        wait_for("the note", 10, || (history() == version + 1).then_some(()));
+    }
+    let entries = || admin.get("/audit?action=incident.action").json()["items"].as_array().unwrap().len();
+    wait_for("an entry for every note", 10, || (entries() == 8).then_some(()));
+}
+
+#[test]
+fn an_incident_of_two_wards_tells_each_only_what_its_own_cameras_saw() {
+    let on_the_bridge = |camera: &str, n: u64, severity| {
+        let mut seen = event(camera, n, "collision", severity, "car");
+        seen.site = Some("bridge".to_owned());
+        seen
+    };
+    let more = vec![
+        on_the_bridge("yard", 100, vantage::scene::Severity::Alert),
+        on_the_bridge("gate", 101, vantage::scene::Severity::Warning),
+    ];
+    let site = Site::start_after(None, more);
+    let admin = site.admin();
+    let north = site.user(&admin, "n", "operator", Some(&["north"]));
+    let shared = |client: &Client| {
+        wait_for("the incident of both", 20, || {
+            let list = client.get("/incidents?rule=collision").json();
+            list["items"].get(0).filter(|incident| incident["repeats"] == 1).cloned()
+        })
+    };
+    let whole = shared(&admin);
+    assert_eq!((whole["summary"].clone(), whole["cameras"].clone()), (json!("collision 100"), json!(["gate", "yard"])));
+    let part = shared(&north);
+    assert_eq!((part["id"].clone(), part["cameras"].clone()), (whole["id"].clone(), json!(["gate"])));
+    assert!(!part.to_string().contains("collision 100") && part["first_event"].is_null(), "{part}");
+    assert!(part["still"].is_null() && part["rules"].as_array().unwrap().is_empty(), "{part}");
+}
+
+#[test]
 fn lists_page_through_everything_once_and_media_come_in_parts() {
     let site = Site::start(None);
     let admin = site.admin();
@@ -190,6 +251,7 @@ fn lists_page_through_everything_once_and_media_come_in_parts() {
     let name = format!("/api/v1/media/{}", site.events[0].still.as_ref().unwrap());
     let whole = admin.send("GET", &name, &[], None);
     assert_eq!((whole.status, whole.header("content-type")), (200, "image/jpeg".to_owned()));
+    assert_eq!(whole.header("cache-control"), "private, no-cache", "whether one may see it is asked each time");
     let tag = whole.header("etag");
     assert_eq!(admin.send("GET", &name, &[("if-none-match", &tag)], None).status, 304);
     let part = admin.send("GET", &name, &[("range", "bytes=2-4")], None);
