@@ -173,8 +173,8 @@ fn who_hangs_up_parts_no_change_from_its_entry_in_the_trail() {
     let an = site.user(&admin, "an", "operator", None);
     let id = site.incident(&an, "gate")["id"].as_str().unwrap().to_owned();
     let history = || an.get(&format!("/incidents/{id}")).json()["history"].as_array().unwrap().len();
-    for version in 0..8 {
-        let body = json!({"action": "note", "version": version, "note": "x"}).to_string();
+    for round in 0..30 {
+        let body = json!({"action": "note", "version": history(), "note": "x"}).to_string();
         let mut socket = TcpStream::connect(&site.address).unwrap();
         write!(
             socket,
@@ -186,11 +186,15 @@ fn who_hangs_up_parts_no_change_from_its_entry_in_the_trail() {
             body.len()
         )
         .unwrap();
+        // Before the note is on disk, at the same time, or after.
+        std::thread::sleep(Duration::from_millis(round % 10));
         drop(socket);
-        wait_for("the note", 10, || (history() == version + 1).then_some(()));
+        std::thread::sleep(Duration::from_millis(50));
     }
+    let notes = history();
+    assert!(notes > 5, "{notes} of 30 requests got far enough");
     let entries = || admin.get("/audit?action=incident.action").json()["items"].as_array().unwrap().len();
-    wait_for("an entry for every note", 10, || (entries() == 8).then_some(()));
+    wait_for("an entry for every note", 10, || (entries() == notes).then_some(()));
 }
 
 #[test]
