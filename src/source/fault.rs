@@ -67,6 +67,20 @@ pub fn not_a_stream(location: &Location, said: &gst::StructureRef) -> Option<Err
     )
 }
 
+/// The failure of a dial that nobody answers.
+pub fn nobody_answers(location: &Location) -> Error {
+    let (kind, what, help) = does_not_answer();
+    Error::new(kind, format!("{location}: {what}")).help(help)
+}
+
+fn does_not_answer() -> (ErrorKind, String, &'static str) {
+    (
+        ErrorKind::Unreachable,
+        "the camera does not answer".to_owned(),
+        "check the address, the port and the network; `vantage probe URL` tries step by step",
+    )
+}
+
 /// How the refusal of a transport reads.
 const TRANSPORT_REFUSED: &str = "the server refuses this transport (461)";
 
@@ -102,11 +116,9 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
             _ if says("certificate") || says("TLS") => {
                 (ErrorKind::Io, format!("the camera's certificate is not trusted: {}", error.message()), TRUST)
             }
-            _ if says("Could not connect") || says("Failed to connect") || says("Could not resolve") => (
-                ErrorKind::Unreachable,
-                "the camera does not answer".to_owned(),
-                "check the address, the port and the network; `vantage probe URL` tries step by step",
-            ),
+            _ if says("Could not connect") || says("Failed to connect") || says("Could not resolve") => {
+                does_not_answer()
+            }
             _ if says("461") || says("Unsupported Transport") || says("unsupported transport") => (
                 ErrorKind::Unsupported,
                 TRANSPORT_REFUSED.to_owned(),
@@ -150,11 +162,16 @@ fn classify(location: &Location, error: &gst::glib::Error, detail: &str) -> (Err
                 "the decoder gives a picture format that is not handled".to_owned(),
                 "set the camera to 8-bit 4:2:0",
             ),
-            // All that souphttpsrc 1.22 says of a failed handshake.
+            // All that souphttpsrc 1.22 says of a refused connect, a failed handshake, a stream that breaks off.
             _ if matches!(location, Location::HttpMjpeg(url) if url.scheme() == "https") => (
                 ErrorKind::Io,
                 "the connection failed or broke off; the camera's certificate may not be trusted".to_owned(),
                 TRUST,
+            ),
+            _ if matches!(location, Location::HttpMjpeg(_)) => (
+                ErrorKind::Io,
+                "the connection failed or broke off".to_owned(),
+                "the camera or the network ended it; it is dialled again",
             ),
             _ => (
                 ErrorKind::Corrupt,

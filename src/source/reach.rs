@@ -50,7 +50,8 @@ impl Knocker {
     }
 }
 
-fn answers(host: &str, port: u16) -> bool {
+/// Whether somebody accepts a TCP connection there within a second.
+pub fn answers(host: &str, port: u16) -> bool {
     let Ok(addresses) = (host, port).to_socket_addrs() else { return false };
     addresses.take(4).any(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok())
 }

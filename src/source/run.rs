@@ -9,6 +9,7 @@ use gstreamer::prelude::*;
 use super::controls::Controls;
 use super::graph::Graph;
 use super::packets::Break;
+use super::reach::answers;
 use super::status::{State, StatusCell};
 use super::tap::{Tap, TapParts};
 use super::{Location, Transport, fault};
@@ -135,6 +136,7 @@ fn drive(graph: &Graph, location: &Location, clock: &dyn Clock, status: &StatusC
                 // "No supported stream" is our own choice: say what was on offer instead.
                 return Err(match graph.tap.nothing_chosen() {
                     Some(better) if offered_nothing && is_stream_error && graph.tap.was_offered() => better,
+                    _ if offered_nothing && is_absent(location) => fault::nobody_answers(location),
                     _ => error,
                 });
             }
@@ -157,6 +159,11 @@ fn drive(graph: &Graph, location: &Location, clock: &dyn Clock, status: &StatusC
             check_silence(graph, location, clock.monotonic() - started, units, pictures)?;
         }
     }
+}
+
+/// Whether nobody listens at an HTTP camera's address: `souphttpsrc` 1.22 gives a refused connect no name.
+fn is_absent(location: &Location) -> bool {
+    matches!(location, Location::HttpMjpeg(_)) && location.endpoint().is_some_and(|(host, port)| !answers(&host, port))
 }
 
 fn check_silence(graph: &Graph, location: &Location, running: Duration, units: u64, pictures: u64) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::bad_input::state_of;
 use crate::clips::{self, ClipCodec, ClipSpec, Container, Mover, Scene};
 use crate::http_camera::{HttpCamera, Manner};
 use crate::live::{Site, serve};
+use crate::ports::free_port;
 use crate::program::{Running, assert_balanced, camera, run, street, street_clip, wait_for};
 use crate::rtsp_server::{FakeCamera, Gate, Pace};
 use crate::servers::PerlServer;
@@ -120,8 +121,11 @@ fn an_http_camera_that_breaks_off_in_a_picture_is_dialled_again() {
     site.wait_live("a");
     wait_for("a second dial", 20, || (camera(&site.address, "a")?["status"]["runs"].as_u64()? >= 2).then_some(()));
     drop(broken);
-    // Until the next dial it says how the last one ended: the stream is cut off.
-    wait_for("a dial that finds nobody", 20, || (state(&site, "a").0 == "offline").then_some(()));
+    // Until the next dial it says how the last one ended: the connection broke off.
+    wait_for("a dial that finds nobody", 20, || {
+        let (state, reason) = state(&site, "a");
+        (state == "offline" && reason.contains("does not answer")).then_some(())
+    });
     let _whole = HttpCamera::start(&pictures, Manner::Stream { lengths: true }, None, port);
     wait_more(&site, "a", 20);
     program.stop();
@@ -147,6 +151,8 @@ fn an_http_camera_that_does_not_stream_says_why() {
             assert!(camera.requests().len() <= 3, "{:?}", camera.requests());
         }
     }
+    let nobody = state_of(&format!("http://127.0.0.1:{}/video.mjpg", free_port()), "offline", 15);
+    assert!(nobody.contains("does not answer"), "{nobody}");
 }
 
 #[test]
