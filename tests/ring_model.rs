@@ -26,10 +26,10 @@ fn options(capacity: usize, permits: usize, when_full: WhenFull) -> InletOptions
     InletOptions { capacity, permits, when_full }
 }
 
-/// Takes until the ring ends; returns (ticket, item) pairs.
+/// A worker that takes until the ring ends; returns (ticket, item) pairs.
 fn drain(ring: &Ring<u32>) -> Vec<(u64, u32)> {
-    let mut seen = Vec::new();
-    while let Take::Item(taken) = ring.take(None) {
+    let (seat, mut seen) = (ring.seat(), Vec::new());
+    while let Take::Item(taken) = seat.take(None) {
         seen.push((taken.ticket, taken.item));
     }
     seen
@@ -111,14 +111,34 @@ fn a_permit_keeps_a_second_worker_off_until_it_returns() {
         push_all(&inlet, 0..2);
         let worker = {
             let ring = ring.clone();
-            thread::spawn(move || match ring.take(None) {
+            thread::spawn(move || match ring.seat().take(None) {
                 Take::Item(taken) => taken.item,
                 _ => panic!("there are two items"),
             })
         };
-        let Take::Item(mine) = ring.take(None) else { panic!("there are two items") };
+        let Take::Item(mine) = ring.seat().take(None) else { panic!("there are two items") };
         let item = mine.item;
         drop(mine);
         assert_eq!(worker.join().unwrap() + item, 1);
+    });
+}
+
+#[test]
+fn no_call_is_lost_between_two_workers() {
+    model(|| {
+        let ring = Ring::new();
+        let inlet = ring.inlet(options(2, 2, WhenFull::DropOldest));
+        // Each takes one item and goes: an item whose call was lost would be waited for for ever.
+        let workers = [(), ()].map(|()| {
+            let ring = ring.clone();
+            thread::spawn(move || match ring.seat().take(None) {
+                Take::Item(taken) => taken.item,
+                _ => panic!("there is an item for each"),
+            })
+        });
+        push_all(&inlet, 0..2);
+        let mut all = workers.map(|worker| worker.join().unwrap());
+        all.sort_unstable();
+        assert_eq!(all, [0, 1]);
     });
 }

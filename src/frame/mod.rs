@@ -21,5 +21,5 @@ pub use picture::{Frame, Picture, PictureLayout};
 pub use planes::{Plane, PlaneFormat, Planes, Rotation};
 pub use pool::PicturePool;
 pub use preprocess::Preprocessor;
-pub use ring::{Inlet, InletOptions, Pushed, Ring, Take, Taken, WhenFull};
+pub use ring::{Inlet, InletOptions, Pushed, Ring, Seat, Take, Taken, WhenFull};
 pub use stages::{Stage, Stages, Stopwatch};

@@ -2,8 +2,10 @@
 //!
 //! Each camera has an [`Inlet`] with a small bounded queue; all inlets of a lane share one lock, so
 //! that *drop the oldest, count it, wake a worker* is one step. Workers take from the camera that was
-//! served least recently, so overload is shared fairly. A taken item holds one of its camera's permits
-//! until it is dropped: permits bound how many pictures of one camera are out of the decoder's pool.
+//! served least recently, so overload is shared fairly. Of the workers that wait, the last to begin is
+//! called first: what it touched is still in the caches, and at low load the memory of the others' sessions
+//! stays untouched. A taken item holds one of its camera's permits until it is dropped: permits bound how
+//! many pictures of one camera are out of the decoder's pool.
 //!
 //! Invariants, checked by `tests/ring_model.rs` over all interleavings of small programs:
 //! items of one inlet come out in order with consecutive tickets; every item pushed is taken,
@@ -81,6 +83,13 @@ pub struct Permit<T> {
 #[derive(Debug)]
 pub struct Ring<T>(Arc<Shared<T>>);
 
+/// One worker's place at the ring.
+#[derive(Debug)]
+pub struct Seat<T> {
+    ring: Arc<Shared<T>>,
+    bell: Arc<Condvar>,
+}
+
 /// One camera's way in.
 #[derive(Debug)]
 pub struct Inlet<T> {
@@ -91,8 +100,6 @@ pub struct Inlet<T> {
 #[derive(Debug)]
 struct Shared<T> {
     state: Mutex<State<T>>,
-    /// Something can be taken, or the ring ended.
-    ready: Condvar,
     /// A queue has room, an inlet closed or drained.
     room: Condvar,
 }
@@ -100,6 +107,8 @@ struct Shared<T> {
 #[derive(Debug)]
 struct State<T> {
     inlets: BTreeMap<u64, InletState<T>>,
+    /// Bells of the workers that wait and were not called, the last to begin at the end.
+    idle: Vec<Arc<Condvar>>,
     next_inlet: u64,
     served: u64,
     ended: bool,
@@ -132,8 +141,13 @@ impl<T> Ring<T> {
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Shared {
-            state: Mutex::new(State { inlets: BTreeMap::new(), next_inlet: 0, served: 0, ended: false }),
-            ready: Condvar::new(),
+            state: Mutex::new(State {
+                inlets: BTreeMap::new(),
+                idle: Vec::new(),
+                next_inlet: 0,
+                served: 0,
+                ended: false,
+            }),
             room: Condvar::new(),
         }))
     }
@@ -160,47 +174,10 @@ impl<T> Ring<T> {
         Inlet { ring: Arc::clone(&self.0), id }
     }
 
-    /// Takes the next item; waits for one, at most `timeout` when given.
+    /// Adds a worker.
     #[must_use]
-    pub fn take(&self, timeout: Option<Duration>) -> Take<T> {
-        let mut state = self.0.lock();
-        loop {
-            if let Some((id, inlet)) = state
-                .inlets
-                .iter()
-                .filter(|(_, i)| !i.queue.is_empty() && i.outstanding < i.options.permits)
-                .map(|(id, i)| (*id, i.last_served))
-                .min_by_key(|(id, served)| (*served, *id))
-                .and_then(|(id, _)| Some((id, state.inlets.get_mut(&id)?)))
-                && let Some(item) = inlet.queue.pop_front()
-            {
-                inlet.outstanding += 1;
-                let ticket = inlet.next_ticket;
-                inlet.next_ticket += 1;
-                state.served += 1;
-                let served = state.served;
-                if let Some(inlet) = state.inlets.get_mut(&id) {
-                    inlet.last_served = served;
-                }
-                drop(state);
-                self.0.room.notify_all();
-                return Take::Item(Taken { item, ticket, permit: Permit { ring: Arc::clone(&self.0), inlet: id } });
-            }
-            if state.ended {
-                return Take::Ended;
-            }
-            state = match timeout {
-                None => self.0.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(timeout) => {
-                    let (state, outcome) =
-                        self.0.ready.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
-                    if outcome.timed_out() {
-                        return Take::TimedOut;
-                    }
-                    state
-                }
-            };
-        }
+    pub fn seat(&self) -> Seat<T> {
+        Seat { ring: Arc::clone(&self.0), bell: Arc::new(Condvar::new()) }
     }
 
     /// Ends the ring: pushes are refused, workers get what is still queued and then [`Take::Ended`].
@@ -210,21 +187,77 @@ impl<T> Ring<T> {
         for inlet in state.inlets.values_mut() {
             inlet.open = false;
         }
+        let idle = std::mem::take(&mut state.idle);
         drop(state);
-        self.0.ready.notify_all();
+        idle.iter().for_each(|bell| bell.notify_one());
         self.0.room.notify_all();
     }
+}
 
-    /// Items waiting now, over all inlets.
+impl<T> Seat<T> {
+    /// Takes the next item; waits for one, at most `timeout` when given.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.0.lock().inlets.values().map(|i| i.queue.len()).sum()
+    pub fn take(&self, timeout: Option<Duration>) -> Take<T> {
+        let mut state = self.ring.lock();
+        loop {
+            if let Some((inlet, ticket, item)) = state.next() {
+                drop(state);
+                self.ring.room.notify_all();
+                return Take::Item(Taken { item, ticket, permit: Permit { ring: Arc::clone(&self.ring), inlet } });
+            }
+            if state.ended {
+                return Take::Ended;
+            }
+            state.idle.push(Arc::clone(&self.bell));
+            let timed_out;
+            (state, timed_out) = match timeout {
+                None => (self.bell.wait(state).unwrap_or_else(PoisonError::into_inner), false),
+                Some(timeout) => {
+                    let waited = self.bell.wait_timeout(state, timeout);
+                    let (state, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+                    (state, outcome.timed_out())
+                }
+            };
+            // Who is gone from the row was called: an item waits for it, however late it wakes.
+            let row = state.idle.len();
+            state.idle.retain(|bell| !Arc::ptr_eq(bell, &self.bell));
+            if timed_out && state.idle.len() < row {
+                return Take::TimedOut;
+            }
+        }
+    }
+}
+
+impl<T> State<T> {
+    /// Takes the next item of the camera that was served least recently: its inlet, its ticket and itself.
+    fn next(&mut self) -> Option<(u64, u64, T)> {
+        let (id, inlet) = self
+            .inlets
+            .iter_mut()
+            .filter(|(_, inlet)| !inlet.queue.is_empty() && inlet.outstanding < inlet.options.permits)
+            .min_by_key(|(id, inlet)| (inlet.last_served, **id))?;
+        let item = inlet.queue.pop_front()?;
+        self.served += 1;
+        let ticket = inlet.next_ticket;
+        inlet.next_ticket += 1;
+        inlet.outstanding += 1;
+        inlet.last_served = self.served;
+        Some((*id, ticket, item))
     }
 }
 
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the worker that began to wait last, if one waits; ends the step that made something to take.
+    fn call(&self, mut state: MutexGuard<'_, State<T>>) {
+        let bell = state.idle.pop();
+        drop(state);
+        if let Some(bell) = bell {
+            bell.notify_one();
+        }
     }
 }
 
@@ -243,8 +276,7 @@ impl<T> Inlet<T> {
             }
             let displaced = if full { inlet.queue.pop_front() } else { None };
             inlet.queue.push_back(item);
-            drop(state);
-            self.ring.ready.notify_one();
+            self.ring.call(state);
             return displaced.map_or(Pushed::Stored, Pushed::Displaced);
         }
     }
@@ -286,8 +318,7 @@ impl<T> Drop for Permit<T> {
         if let Some(inlet) = state.inlets.get_mut(&self.inlet) {
             inlet.outstanding = inlet.outstanding.saturating_sub(1);
         }
-        drop(state);
-        self.ring.ready.notify_one();
+        self.ring.call(state);
         self.ring.room.notify_all();
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::mode::Mode;
 use super::tail::{Finished, Tail, Verdict};
 use crate::base::{CameraId, Clock, Error, ErrorKind, Result};
-use crate::frame::{Frame, LetterboxMap, Preprocessor, Ring, Stage, Stages, Stopwatch, Take, Taken};
+use crate::frame::{Frame, LetterboxMap, Preprocessor, Ring, Seat, Stage, Stages, Stopwatch, Take, Taken};
 use crate::infer::{Detector, Model};
 
 /// A frame waiting in a ring, with the camera it belongs to.
@@ -70,7 +70,7 @@ impl Lane {
             let wanted = if options.mode.may_batch { options.max_batch } else { 1 };
             let rows = detector.capacity(wanted);
             let worker = Worker {
-                ring: ring.clone(),
+                seat: ring.seat(),
                 rows: rows.min(wanted.max(1)),
                 max_wait: options.max_wait,
                 max_age: options.mode.max_age,
@@ -100,12 +100,6 @@ impl Lane {
     pub fn inlet(&self) -> crate::frame::Inlet<Job> {
         self.ring.inlet(self.options.mode.inlet(self.options.workers, self.options.max_batch))
     }
-
-    /// Frames waiting now.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.ring.waiting()
-    }
 }
 
 impl Drop for Lane {
@@ -120,7 +114,7 @@ impl Drop for Lane {
 }
 
 struct Worker {
-    ring: Ring<Job>,
+    seat: Seat<Job>,
     rows: usize,
     max_wait: Duration,
     max_age: Option<Duration>,
@@ -141,7 +135,7 @@ impl Worker {
 
     /// Takes at least one frame, and more while the batch may wait; false when the lane ends.
     fn fill(&self, batch: &mut Vec<Taken<Job>>) -> bool {
-        match self.ring.take(None) {
+        match self.seat.take(None) {
             Take::Item(taken) => batch.push(taken),
             Take::TimedOut | Take::Ended => return false,
         }
@@ -149,7 +143,7 @@ impl Worker {
             let started = self.clock.monotonic();
             while batch.len() < self.rows {
                 let left = self.max_wait.saturating_sub(self.clock.monotonic() - started);
-                match self.ring.take(Some(left)) {
+                match self.seat.take(Some(left)) {
                     Take::Item(taken) => batch.push(taken),
                     Take::TimedOut | Take::Ended => break,
                 }
