@@ -2,11 +2,11 @@
 // Tests panic when something is wrong.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use vantage::frame::{InletOptions, Pushed, Ring, Take, WhenFull};
+use vantage::frame::{InletOptions, Pushed, Ring, Seat, Take, WhenFull};
 
 #[test]
 fn the_last_to_wait_is_called_first() {
@@ -21,23 +21,56 @@ fn the_last_to_wait_is_called_first() {
     workers.into_iter().for_each(|worker| worker.join().unwrap());
 }
 
+#[test]
+fn with_little_to_do_one_worker_does_it_all() {
+    let ring = Ring::new();
+    let inlet = ring.inlet(InletOptions { capacity: 4, permits: 1, when_full: WhenFull::Wait });
+    let (tell, told) = channel();
+    let workers: Vec<JoinHandle<()>> = (0..2).map(|number| lasting_worker(&ring, number, tell.clone())).collect();
+    for item in 0..20 {
+        assert_eq!(inlet.push(item), Pushed::Stored);
+        let (number, thread) = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(number, 1, "the return of a permit calls nobody when nothing waits");
+        until_asleep(thread);
+    }
+    ring.shut_down();
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+}
+
 /// A worker that takes one item and tells its number with it. It sleeps at the ring when this returns.
 fn waiting_worker(ring: &Ring<u32>, number: u32, tell: Sender<(u32, u32)>) -> JoinHandle<()> {
-    let (seat, (id, thread_id)) = (ring.seat(), channel());
-    let thread = std::thread::spawn(move || {
-        id.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+    at_the_ring(ring, move |seat, _| {
         let Take::Item(taken) = seat.take(None) else { panic!("the ring ended") };
         tell.send((number, taken.item)).unwrap();
+    })
+}
+
+/// A worker that takes until the ring ends and tells its number and thread for each item, its permit returned.
+fn lasting_worker(ring: &Ring<u32>, number: u32, tell: Sender<(u32, i32)>) -> JoinHandle<()> {
+    at_the_ring(ring, move |seat, thread| {
+        while let Take::Item(taken) = seat.take(None) {
+            drop(taken);
+            tell.send((number, thread)).unwrap();
+        }
+    })
+}
+
+/// Starts a worker and returns when it sleeps at the ring.
+fn at_the_ring(ring: &Ring<u32>, work: impl FnOnce(&Seat<u32>, i32) + Send + 'static) -> JoinHandle<()> {
+    let (seat, (begun, began)) = (ring.seat(), channel());
+    let thread = std::thread::spawn(move || {
+        let id = rustix::thread::gettid().as_raw_nonzero().get();
+        begun.send(id).unwrap();
+        work(&seat, id);
     });
-    until_asleep(&thread_id);
+    until_asleep(began.recv().unwrap());
     thread
 }
 
-/// Waits until the thread that sends its id sleeps: its lock is free, so it can only be at the ring.
-fn until_asleep(thread_id: &Receiver<i32>) {
-    let id = thread_id.recv().unwrap();
+/// Waits until that thread sleeps: nobody holds a lock for long, so it can only be at the ring.
+fn until_asleep(thread: i32) {
     let sleeps = || {
-        let stat = std::fs::read_to_string(format!("/proc/self/task/{id}/stat")).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap();
         stat.rsplit(')').next().unwrap().trim_start().starts_with('S')
     };
     while !sleeps() {

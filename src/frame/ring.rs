@@ -124,6 +124,12 @@ struct InletState<T> {
     open: bool,
 }
 
+impl<T> InletState<T> {
+    fn can_be_taken(&self) -> bool {
+        !self.queue.is_empty() && self.outstanding < self.options.permits
+    }
+}
+
 impl<T> Clone for Ring<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -234,7 +240,7 @@ impl<T> State<T> {
         let (id, inlet) = self
             .inlets
             .iter_mut()
-            .filter(|(_, inlet)| !inlet.queue.is_empty() && inlet.outstanding < inlet.options.permits)
+            .filter(|(_, inlet)| inlet.can_be_taken())
             .min_by_key(|(id, inlet)| (inlet.last_served, **id))?;
         let item = inlet.queue.pop_front()?;
         self.served += 1;
@@ -251,9 +257,9 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls the worker that began to wait last, if one waits; ends the step that made something to take.
+    /// Ends a step that may have made something to take: if so, calls the worker that began to wait last.
     fn call(&self, mut state: MutexGuard<'_, State<T>>) {
-        let bell = state.idle.pop();
+        let bell = if state.inlets.values().any(InletState::can_be_taken) { state.idle.pop() } else { None };
         drop(state);
         if let Some(bell) = bell {
             bell.notify_one();
