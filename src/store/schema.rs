@@ -20,7 +20,13 @@ const FULL_CHECK_BYTES: u64 = 32 << 20;
 /// An index on one column of a rowid table also orders by rowid, so each of these serves
 /// "this value, from this position on, in order". The one on cameras carries the time as well, because
 /// "this camera, that hour" is what people ask most.
-const MIGRATIONS: &[&str] = &[EVENTS, INCIDENTS, LISTS];
+const MIGRATIONS: &[&str] = &[EVENTS, INCIDENTS, LISTS, CLASS_AND_CAMERA];
+
+/// A class among the cameras of a ward is found in the index alone.
+const CLASS_AND_CAMERA: &str = "
+    DROP INDEX events_by_class;
+    CREATE INDEX events_by_class ON events (class, utc_ns, position, severity, camera) WHERE class IS NOT NULL;
+";
 
 /// What people did about incidents, and what the lists of the API are found by. `touched` grows with every change of an
 /// incident over the whole store; a facet is a camera, rule, kind or class that one of its events has.
