@@ -1,4 +1,4 @@
-//! Time of one observed frame of a dense junction, by rule, all of them, and with the tracker before them:
+//! Time of one observed frame of a dense junction: by rule, the usual ones of one camera, all of them, and the tracker:
 //! `cargo bench --bench rules`.
 // Tests panic when something is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
@@ -31,7 +31,7 @@ fn rules() -> Vec<(&'static str, Value)> {
         ("speeding", json!({ "lane": "road", "limit_kmh": 50, "report": ["speeding", "vehicle", "count"] })),
         ("congestion", json!({ "lane": "road" })),
         ("queue_length", json!({ "lane": "road", "stop_line": "east", "threshold": 30 })),
-        ("pedestrian_on_road", json!({ "lane": "road" })),
+        ("pedestrian_on_road", json!({ "lanes": ["road"] })),
         ("crowd", json!({ "zone": "all", "people": 20 })),
         ("near_miss", json!({})),
         ("collision", json!({})),
@@ -39,6 +39,9 @@ fn rules() -> Vec<(&'static str, Value)> {
         ("motorbike_flow", json!({ "lane": "road" })),
     ]
 }
+
+/// What one camera usually has.
+const USUAL: [&str; 5] = ["line_crossing", "zone_dwell", "stopped_vehicle", "wrong_way", "pedestrian_on_road"];
 
 fn scene() -> Scene {
     let line = |x: f32| Segment { from: NormPoint::new(x, 1.0), to: NormPoint::new(x, 0.0) };
@@ -97,6 +100,8 @@ fn observe(criterion: &mut Criterion) {
         let name = format!("rule/{}", rule.0);
         walk(criterion, &name, &frames, || set(&scene, std::slice::from_ref(&rule)));
     }
+    let usual: Vec<_> = rules().into_iter().filter(|(kind, _)| USUAL.contains(kind)).collect();
+    walk(criterion, "rule/usual", &frames, || set(&scene, &usual));
     walk(criterion, "rule/all", &frames, || set(&scene, &rules()));
     criterion.bench_function("tracker", |bencher| {
         let (mut tracker, mut next) = (Tracker::new(Params::default(), street::ASPECT), 0);

@@ -56,6 +56,13 @@ fn main() {
             submissions: 500,
         },
         Load {
+            name: "8 producers, 1 event, 8 under way",
+            producers: 8,
+            events_per_submission: 1,
+            window: 8,
+            submissions: 4000,
+        },
+        Load {
             name: "8 producers, 1 event, 16 under way",
             producers: 8,
             events_per_submission: 1,
