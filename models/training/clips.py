@@ -189,8 +189,8 @@ def main() -> None:
             Panel(label, [found.line(name, class_=c, threshold=a.score if number == 0 else None) for number, (name, found) in enumerate(results)])
             for c, label in enumerate(CLASSES)
         ]
-        subtitle = f"Synthetic clips, objects {LEAST_HEIGHT} px high or more and at most half hidden, IoU 0.5. Shaded: the aim."
-        draw(panels, "Precision and recall on the synthetic city", subtitle, a.curves, columns=3, goal=PRECISION)
+        subtitle = f"Objects {LEAST_HEIGHT} px high or more and at most half hidden, IoU 0.5. Shaded: the aim."
+        draw(panels, "On the synthetic clips", subtitle, a.curves, columns=3, goal=PRECISION)
 
 
 if __name__ == "__main__":
