@@ -184,6 +184,61 @@ fn shared_clean_clips_lose_nothing() {
     }
 }
 
+/// What `test-media/variants/variants.json` says of a clip.
+fn variants() -> Vec<(String, serde_json::Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test-media/variants");
+    let text = std::fs::read(folder.join("variants.json")).unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    said["clips"].as_object().unwrap().iter().map(|(file, about)| (file.clone(), about.clone())).collect()
+}
+
+#[test]
+fn own_clip_survives_every_coding_whole() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test-media/variants");
+    let clean = decode(&folder.join("h264.mp4"));
+    let mut seen = Vec::new();
+    for (file, about) in variants() {
+        let Some(frames) = about["frames"].as_u64() else { continue }; // damaged: the test below
+        let pictures = decode(&folder.join(&file));
+        assert!(pictures.iter().all(|picture| picture.decision == Decision::Pass), "{file}: a clean picture dropped");
+        assert_eq!(pictures.len() as u64, frames, "{file}");
+        // In display order, and the pictures they should be: none repeated, none from elsewhere in the clip.
+        for (number, (picture, original)) in pictures.iter().zip(&clean).enumerate() {
+            if picture.luma.len() == original.luma.len() {
+                let likeness = psnr(&picture.luma, &original.luma);
+                assert!(likeness >= 30.0, "{file}: picture {number} is {likeness:.1} dB from the original");
+            }
+        }
+        let mut sizes: Vec<u64> = pictures.iter().map(|picture| picture.luma.len() as u64).collect();
+        sizes.dedup();
+        let list = |value: &serde_json::Value| match value.as_array() {
+            Some(many) => many.iter().map(|one| one.as_u64().unwrap()).collect(),
+            None => vec![value.as_u64().unwrap()],
+        };
+        let areas: Vec<u64> = list(&about["width"]).iter().zip(list(&about["height"])).map(|(w, h)| w * h).collect();
+        assert_eq!(sizes, areas, "{file}: the sizes of the pictures in turn");
+        seen.push(file);
+    }
+    assert_eq!(seen, ["bframes.mp4", "h264.mp4", "h265.mp4", "mjpeg.avi", "resolution-change.ts"]);
+}
+
+#[test]
+fn own_damaged_clips_pass_no_bad_picture() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test-media/variants");
+    let clean = decode(&folder.join("h264.mp4"));
+    // Cut at 60 % of the bytes: what came whole before the cut is shown. Corrupted: both keyframes are hit, and every
+    // other picture refers to them, so that not one is fit to be looked at.
+    for (file, shown) in [("truncated.ts", 20), ("corrupted.ts", 0)] {
+        let (bad, good, dropped) = count(&decode(&folder.join(file)), &clean);
+        eprintln!("{file}: {bad} bad passed, {good} good passed, {dropped} dropped");
+        assert_eq!(bad, 0, "{file}");
+        assert_eq!(good, shown, "{file}: good pictures");
+        assert!(dropped > 0, "{file}: no damage was seen");
+    }
+    // Its index is cut off: nothing to show, and it ends instead of hanging.
+    assert!(decode(&folder.join("truncated.mp4")).is_empty());
+}
+
 /// Knuth's MMIX generator; high bits.
 struct Lcg(u64);
 

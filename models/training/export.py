@@ -24,12 +24,12 @@ TOLERANCE = 1e-4
 """Largest difference between ONNX and PyTorch: absolute for scores, relative to the box's size plus one for pixels."""
 
 
-def write_onnx(detector: Detector, path: Path, height: int, width: int) -> None:
-    """The graph with batch norm folded in, and metadata that says what it is."""
+def write_onnx(detector: Detector, path: Path, height: int, width: int, batch: int = 1) -> None:
+    """The graph with batch norm folded in, for `batch` pictures at once, and metadata that says what it is."""
     import onnx
 
     network = Deployed(detector, height, width).eval()
-    pixels = torch.zeros(1, 3, height, width)
+    pixels = torch.zeros(batch, 3, height, width)
     torch.onnx.export(
         network, (pixels,), str(path), opset_version=OPSET, input_names=["images"], output_names=["output"],
         do_constant_folding=True, dynamo=False,
@@ -55,11 +55,12 @@ def difference(detector: Detector, path: Path, height: int, width: int, tries: i
     from .evaluate import session
 
     network, runtime = Deployed(detector, height, width).eval(), session(path)
+    batch = runtime.get_inputs()[0].shape[0]
     rng, worst = np.random.default_rng(7), 0.0
     for _ in range(tries):
         # Blocks, not noise: with noise alone no cell would ever be sure of anything.
-        coarse = rng.uniform(0, 255, (1, 3, height // 16, width // 16))
-        pixels = (coarse.repeat(16, 2).repeat(16, 3) + rng.normal(0, 8, (1, 3, height, width))).clip(0, 255).astype(np.float32)
+        coarse = rng.uniform(0, 255, (batch, 3, height // 16, width // 16))
+        pixels = (coarse.repeat(16, 2).repeat(16, 3) + rng.normal(0, 8, (batch, 3, height, width))).clip(0, 255).astype(np.float32)
         with torch.inference_mode():
             ours = network(torch.from_numpy(pixels)).numpy()
         theirs = runtime.run(None, {"images": pixels})[0]
@@ -97,12 +98,13 @@ thresholds:
 
 
 def export(checkpoint: Path, folder: Path, name: str, size: tuple[int, int] = TARGET, score: float = 0.25,
-           nms: float = 0.45, licence: str = "Apache-2.0", source: str = "models/training") -> float:
+           nms: float = 0.45, licence: str = "Apache-2.0", source: str = "models/training",
+           batch: int = 1) -> float:
     """Writes `folder/name.onnx` and `folder/model.yaml`; gives the difference to PyTorch."""
     folder.mkdir(parents=True, exist_ok=True)
     detector, _ = load_weights(checkpoint)
     path = folder / f"{name}.onnx"
-    write_onnx(detector, path, *size)
+    write_onnx(detector, path, *size, batch)
     worst = difference(detector, path, *size)
     if not worst <= TOLERANCE:
         raise SystemExit(f"{path} differs from PyTorch by {worst:.1e}, more than {TOLERANCE:.0e}")
@@ -117,6 +119,7 @@ def main() -> None:
     p.add_argument("--name", default="street")
     p.add_argument("--height", type=int, default=TARGET[0], help="multiple of 32")
     p.add_argument("--width", type=int, default=TARGET[1], help="multiple of 32")
+    p.add_argument("--batch", type=int, default=1, help="pictures at once; fixed in the file")
     p.add_argument("--score", type=float, default=0.25, help="threshold that suits the model (evaluate says)")
     p.add_argument("--nms", type=float, default=0.45)
     p.add_argument("--licence", default="Apache-2.0", help="of the weights")
@@ -124,7 +127,7 @@ def main() -> None:
     a = p.parse_args()
     if a.height % 32 or a.width % 32:
         raise SystemExit("height and width must be multiples of 32")
-    worst = export(a.checkpoint, a.folder, a.name, (a.height, a.width), a.score, a.nms, a.licence, a.source)
+    worst = export(a.checkpoint, a.folder, a.name, (a.height, a.width), a.score, a.nms, a.licence, a.source, a.batch)
     size = (a.folder / f"{a.name}.onnx").stat().st_size
     print(f"{a.folder}/{a.name}.onnx: {size} bytes, differs from PyTorch by {worst:.1e}")
 

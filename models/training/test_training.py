@@ -11,12 +11,13 @@ import tempfile
 import unittest
 import warnings
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 import torch
 
-from . import augment, dataset, evaluate, export, teacher, train
+from . import augment, clips, curves, dataset, evaluate, export, teacher, timing, train
 from .assign import Truth, assign
 from .dataset import ANY, Labels, Picture, SplitError, check_teaching, may_teach
 from .network import Detector, centres
@@ -211,6 +212,49 @@ class Measure(unittest.TestCase):
         np.testing.assert_allclose(result.ignore, [[60, 60, 80, 80]])
 
 
+class Clips(unittest.TestCase):
+    truth = clips.Truth(np.array([[0, 0, 30, 40], [50, 0, 80, 40], [100, 0, 110, 12]], np.float32), np.array([2, 3, 3]),
+                        np.array([True, True, False]))
+
+    def test_what_is_too_small_counts_neither_way(self):
+        found = clips.Found()
+        found.add("a", np.array([
+            [0, 0, 30, 38, 2, 0.9],  # the car
+            [1, 0, 30, 40, 2, 0.8],  # the car once more: false
+            [50, 0, 80, 40, 5, 0.7],  # the motorcycle as a truck: false, and the motorcycle is missed
+            [100, 0, 110, 12, 2, 0.6],  # too small to be asked for, whatever it is called
+        ], np.float32), self.truth)
+        self.assertEqual([(row[1], round(row[3], 1)) for row in found.truth], [(2, 0.9), (3, 0.0)])
+        self.assertEqual([(row[1], round(row[2], 1)) for row in found.false], [(2, 0.8), (5, 0.7)])
+        whole = found.line("a")
+        self.assertEqual(clips.at_precision(whole), (0.5, np.float32(0.9)))
+        self.assertEqual(clips.at_score(whole, 0.75), (0.5, 0.5))
+        self.assertEqual(clips.at_precision(found.line("a", class_=3)), (0.0, 1.0))
+
+    def test_any_class_forgives_the_name_and_not_the_place(self):
+        found = clips.Found()
+        found.add("a", *clips.any_class(np.array([[50, 0, 80, 40, 5, 0.7], [200, 0, 230, 40, 2, 0.6]], np.float32), self.truth))
+        self.assertEqual(sorted(round(row[3], 1) for row in found.truth), [0.0, 0.7])
+        self.assertEqual(len(found.false), 1)
+
+    def test_curves_are_the_area_that_the_tables_give(self):
+        tally = evaluate.Tally()
+        truth = np.array([[0, 0, 10, 10], [20, 20, 40, 40]], np.float32)
+        found = np.array([[0, 0, 10, 10, 2, 0.9], [50, 50, 60, 60, 2, 0.8], [20, 20, 40, 39, 2, 0.7]], np.float32)
+        tally.add("a", 2, found, truth, np.zeros((0, 4), np.float32))
+        line = tally.line("model", "a", 2, 0.75)
+        recall, precision = curves.envelope(line.score, line.hit, line.truths)
+        np.testing.assert_allclose(recall, [0.5, 0.5, 1.0])
+        np.testing.assert_allclose(precision, [1, 2 / 3, 2 / 3])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "curves.svg"
+            curves.draw([curves.Panel("car", [line]), curves.Panel("bus", [tally.line("model", "a", 4)])], "A & B", "", path)
+            drawn = path.read_text()
+        ElementTree.fromstring(drawn)
+        self.assertIn(f"{tally.ap('a', 2):.1f}<", drawn)
+        self.assertEqual(drawn.count("<circle"), 1)
+
+
 class Training(unittest.TestCase):
     def test_orthogonal(self):
         x = orthogonal(torch.randn(12, 40, generator=torch.Generator().manual_seed(0)))
@@ -239,9 +283,13 @@ class Training(unittest.TestCase):
             other = export.difference(Detector(), root / "street" / "street.onnx", 96, 160, tries=1)
             self.assertGreater(other, export.TOLERANCE)
             self.assertIn("family: yolov8", (root / "street" / "model.yaml").read_text())
+            # A batch is the same pictures' answers.
+            export.export(light, root / "two", "two", (96, 160), batch=2)
+            times = timing.in_turns([root / "street" / "street.onnx", root / "two" / "two.onnx"], rounds=2)
+            self.assertTrue(all(min(both) > 0 for both in times.values()) and len(times) == 2)
             detect = evaluate.Street.load(root / "street" / "street.onnx")
             pictures = dataset.read_measuring(root, "test")
-            table = evaluate.test_hcmc(detect, pictures)
+            _, table = evaluate.test_hcmc(detect, pictures)
             self.assertIn("car", table["test-hcmc"])
 
 
