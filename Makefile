@@ -18,10 +18,11 @@ demo: setup ## serve a clip as a camera and analyse it [CLIP=… MODEL=… URL=�
 test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
 	cargo test --locked --no-fail-fast
-	cargo test --locked --features kafka --test sinks kafka::
 	scripts/page.sh check
+	scripts/page.sh test
+	cargo test --locked --features kafka --test sinks kafka::
 
-page: ## the page in a real browser, against the program that `make build` made
+page: ## only the page in a real browser, against the program that was built last
 	@scripts/setup.sh --tests
 	scripts/page.sh test
 
