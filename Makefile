@@ -18,11 +18,10 @@ demo: setup ## serve a clip as a camera and analyse it [CLIP=… MODEL=… URL=�
 test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
 	cargo test --locked --no-fail-fast
-	scripts/page.sh check
-	scripts/page.sh test
 	cargo test --locked --features kafka --test sinks kafka::
+	scripts/page.sh check
 
-page: ## only the page in a real browser, against the program that was built last
+page: ## the page in a real browser, against the program that was built last
 	@scripts/setup.sh --tests
 	scripts/page.sh test
 
