@@ -21,7 +21,7 @@ test: ## install what tests need, then run all of them
 	cargo test --locked --features kafka --test sinks kafka::
 	scripts/page.sh check
 
-page: ## the page in a real browser, against the program that `make build` made
+page: ## the page in a real browser, against the program that was built last
 	@scripts/setup.sh --tests
 	scripts/page.sh test
 

@@ -7,11 +7,12 @@ export PATH="$PWD/web/node_modules/.bin:$PATH"
 
 usage() {
   cat <<'USAGE'
-usage: scripts/page.sh build | check | test [FILE...]
+usage: scripts/page.sh build | check | test [FILE...] | bench paint|event|wall|heap [--seconds N] [--minutes N]
 
   build  installs the pinned packages and builds web/dist
   check  types, words in both languages, size, and that web/dist is what the sources give
-  test   drives the real program with Debian's Chromium (VANTAGE_BIN, VANTAGE_CHROMIUM)
+  test   drives the real program with Debian's Chromium: the one that was built last, or VANTAGE_BIN (VANTAGE_CHROMIUM)
+  bench  measures the page on the real program; every figure beside its aim
 USAGE
 }
 
@@ -37,6 +38,11 @@ case ${1:-} in
     # One file after the other: each starts a program of its own.
     if (($# == 0)); then set -- tests/page/*.test.mjs; fi
     node --test --test-concurrency=1 "$@"
+    ;;
+  bench)
+    shift
+    install
+    node --disable-warning=ExperimentalWarning tests/page/bench.mjs "$@"
     ;;
   *)
     usage

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use vantage::access::{Access, NewUser, Role, Scope, UserChange};
+use vantage::access::{Access, Denied, NewUser, Role, Scope, UserChange};
 use vantage::base::ErrorKind;
 use vantage::base::time::SystemClock;
 
@@ -30,9 +30,10 @@ fn many_tries_at_once_are_no_more_than_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let access = book(&folder);
     let tried = thread::scope(|scope| {
-        let wrong = || access.login("an", "another password", HERE, "").unwrap_err().kind();
+        let wrong = || access.login("an", "another password", HERE, "").unwrap_err();
         let tries: Vec<_> = (0..20).map(|_| scope.spawn(wrong)).collect();
-        tries.into_iter().map(|try_| try_.join().unwrap()).filter(|kind| *kind == ErrorKind::Auth).count()
+        let denied = tries.into_iter().map(|try_| try_.join().unwrap());
+        denied.filter(|denied| matches!(denied, Denied::Failed(error) if error.kind() == ErrorKind::Auth)).count()
     });
     assert_eq!(tried, 5, "the others are told to wait");
 }

@@ -74,6 +74,7 @@ fn cases() -> Vec<Case> {
         ("days", top("store: {keep: {days: §0}}"), &[("`days` cannot be 0", "from 1 to 3650")]),
         ("size", top("store: {keep: {max_mib: §1}}"), &[("`max_mib` cannot be 1", "from 16")]),
         ("open port", top("server: {listen: §0.0.0.0:9090}"), &[("reached from other machines", "insecure_listen: true")]),
+        ("no zone", top("server: {time_zone: §Asia/Hanoi}"), &[("no time zone \"Asia/Hanoi\"", "Asia/Ho_Chi_Minh")]),
         ("port alone", top("server: {listen: §\":9090\"}"), &[("`listen` cannot be \":9090\"", "127.0.0.1:9090")]),
         ("useless flag", top("server: {insecure_listen: §true}"), &[("changes nothing", "remove it")]),
         ("workers", top("inference: {workers: §0}"), &[("`workers` cannot be 0", "from 1 to 64")]),

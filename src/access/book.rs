@@ -63,6 +63,21 @@ impl Principal {
     }
 }
 
+/// Why somebody does not get in.
+#[derive(Debug)]
+pub enum Denied {
+    /// The login limit holds: how long to wait before the next try.
+    TooSoon(Duration),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for Denied {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// What a login gives.
 #[derive(Debug, Clone)]
 pub struct Login {
@@ -187,15 +202,15 @@ impl Access {
     /// Checks a password and begins a session. Takes tens of milliseconds of CPU.
     ///
     /// # Errors
-    /// `Busy` while the login limit holds, with the seconds to wait in the message; `Auth` for a wrong name or password,
-    /// which are not told apart.
-    pub fn login(&self, user: &str, password: &str, address: IpAddr, agent: &str) -> Result<Login> {
+    /// `TooSoon` while the login limit holds; `Auth` for a wrong name or password, which are not told apart; `Busy` when
+    /// the user has too many sessions.
+    pub fn login(&self, user: &str, password: &str, address: IpAddr, agent: &str) -> Result<Login, Denied> {
         self.may_try(user, address)?;
         let wrong = || Error::new(ErrorKind::Auth, "the name or the password is wrong");
         let known = self.read().users.get(user).filter(|user| !user.disabled).cloned();
         let hash = known.as_ref().map(|user| user.password.as_str());
         if !self.is_right(user, password, hash, address)? {
-            return Err(wrong());
+            return Err(wrong().into());
         }
         let known = known.ok_or_else(wrong)?;
         self.throttle.succeeded(user);
@@ -214,7 +229,7 @@ impl Access {
         self.forget_expired()?;
         let own = self.read().sessions.values().filter(|session| session.user == known.name).count();
         if own >= MOST {
-            return Err(Error::new(ErrorKind::Busy, "this user has too many sessions; revoke some"));
+            return Err(Error::new(ErrorKind::Busy, "this user has too many sessions; revoke some").into());
         }
         // Somebody may have disabled the user or reset the password while this one was being checked.
         let known = self.update(&known.name, |user| {
@@ -313,17 +328,17 @@ impl Access {
     /// Changes the password and ends the user's other sessions.
     ///
     /// # Errors
-    /// `Auth` when the old one is wrong; `Busy` for the login limit; `Config` when the new one is none.
-    pub fn change_password(&self, who: &Principal, address: IpAddr, old: &str, new: &str) -> Result<()> {
+    /// `Auth` when the old one is wrong; `TooSoon` for the login limit; `Config` when the new one is none.
+    pub fn change_password(&self, who: &Principal, address: IpAddr, old: &str, new: &str) -> Result<(), Denied> {
         self.may_try(&who.user, address)?;
         let wrong = || Error::new(ErrorKind::Auth, "the old password is wrong");
-        let Some(known) = self.user(&who.user) else { return Err(gone()) };
+        let Some(known) = self.user(&who.user) else { return Err(gone().into()) };
         if !self.is_right(&who.user, old, Some(&known.password), address)? {
-            return Err(wrong());
+            return Err(wrong().into());
         }
         let fault = password::fault(new, &known.name).or_else(|| (old == new).then(|| "it is the old one".to_owned()));
         if let Some(fault) = fault {
-            return Err(Error::new(ErrorKind::Config, fault));
+            return Err(Error::new(ErrorKind::Config, fault).into());
         }
         let hash = {
             let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -339,7 +354,8 @@ impl Access {
             Ok(())
         })?;
         let own = who.session.as_ref().map(|session| session.id.as_str());
-        self.end_sessions(|session| session.user == who.user && Some(session.id.as_str()) != own).map(drop)
+        self.end_sessions(|session| session.user == who.user && Some(session.id.as_str()) != own)?;
+        Ok(())
     }
 
     /// Sets a user's language: `vi` or `en`.
@@ -502,15 +518,13 @@ impl Access {
     }
 
     /// Whether the login limit lets this one try a password.
-    fn may_try(&self, user: &str, address: IpAddr) -> Result<()> {
-        let Some(wait) = self.throttle.wait(user, address, self.clock.monotonic()) else { return Ok(()) };
-        let seconds = wait.as_secs() + 1;
-        Err(Error::new(ErrorKind::Busy, format!("too many wrong passwords; wait {seconds} s")))
+    fn may_try(&self, user: &str, address: IpAddr) -> Result<(), Denied> {
+        self.throttle.wait(user, address, self.clock.monotonic()).map_or(Ok(()), |wait| Err(Denied::TooSoon(wait)))
     }
 
     /// Whether it is the password of that hash. Tried and counted one at a time, so that many at once get no more tries
     /// than one after the other.
-    fn is_right(&self, user: &str, password: &str, hash: Option<&str>, address: IpAddr) -> Result<bool> {
+    fn is_right(&self, user: &str, password: &str, hash: Option<&str>, address: IpAddr) -> Result<bool, Denied> {
         let _one_at_a_time = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
         self.may_try(user, address)?;
         let is_right = password::is_right(password, hash);

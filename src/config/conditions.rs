@@ -30,7 +30,7 @@ pub(super) fn zone(context: &mut Context<'_>, camera: &Camera) -> Option<TimeZon
 }
 
 /// The zone of a field: `None` when it is absent, `Some(None)` when it is wrong.
-fn named_zone(context: &mut Context<'_>, field: &Field<String>) -> Option<Option<TimeZone>> {
+pub(super) fn named_zone(context: &mut Context<'_>, field: &Field<String>) -> Option<Option<TimeZone>> {
     let name = match field {
         Field::Absent => return None,
         Field::Bad => return Some(None),

@@ -1,7 +1,8 @@
 //! The managed file: what the page draws and sets, beside the pipeline file, which is never rewritten.
 //!
-//! `site.yaml` has `site.managed.yaml` beside it. For a camera that it names, its `zones`, `lines`, `lanes`, `masks` and
-//! `rules` stand instead of the pipeline file's; everything else is the pipeline file's alone. The two are put together
+//! `site.yaml` has `site.managed.yaml` beside it. For a camera that it names, its `zones`, `lines`, `lanes`, `masks`,
+//! `calibration` and `rules` stand instead of the pipeline file's (a `calibration` of `null`: the camera has none);
+//! everything else is the pipeline file's alone. The two are put together
 //! before anything is checked, so the same checks hold for both; mistakes in the managed file are told as if it stood at
 //! the end of the pipeline file.
 
@@ -15,7 +16,7 @@ use super::node::{self, Entry, Node, NodeValue};
 use super::text::SourceText;
 
 /// What the managed file may hold of a camera.
-pub const MANAGED_KEYS: [&str; 5] = ["zones", "lines", "lanes", "masks", "rules"];
+pub const MANAGED_KEYS: [&str; 6] = ["zones", "lines", "lanes", "masks", "calibration", "rules"];
 
 /// Where the managed file of a pipeline file is.
 #[must_use]
@@ -84,7 +85,10 @@ impl Managed {
         for (camera, parts) in &self.0 {
             put(&mut text, format!("  - id: {}", Value::from(camera.as_str())), Some((camera, String::new())));
             for (key, value) in parts {
-                let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                let Some(items) = value.as_array() else {
+                    put(&mut text, format!("    {key}: {value}"), Some((camera, key.clone())));
+                    continue;
+                };
                 let empty = if items.is_empty() { " []" } else { "" };
                 put(&mut text, format!("    {key}:{empty}"), Some((camera, key.clone())));
                 for (index, item) in items.iter().enumerate() {
@@ -141,7 +145,10 @@ pub(super) fn merge(root: &mut Node, padded: &str, problems: &mut Problems) {
 fn replace(camera: &mut Node, entry: Entry) {
     let NodeValue::Map(entries) = &mut camera.value else { return };
     entries.retain(|known| known.key != entry.key);
-    entries.push(entry);
+    // Nothing instead of what the pipeline file has: the key goes.
+    if !matches!(entry.value.value, NodeValue::Null) {
+        entries.push(entry);
+    }
 }
 
 fn list<'n>(node: &'n mut Node, key: &str) -> impl Iterator<Item = &'n mut Node> + use<'n> {
@@ -166,7 +173,8 @@ fn text_of<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
     }
 }
 
-/// The manageable keys of a camera as they are in force, as JSON; `None` when the text has no such camera.
+/// The manageable keys of a camera as they are in force, as JSON: an empty list, or `null` for the calibration, where
+/// there is nothing. `None` when the text has no such camera.
 pub(super) fn in_force(text: &str, managed: Option<&str>, camera: &str) -> Option<Map<String, Value>> {
     let mut problems = Problems::new(SourceText::new("pipeline", text));
     let mut root = node::parse(text, &mut problems)?;
@@ -175,7 +183,8 @@ pub(super) fn in_force(text: &str, managed: Option<&str>, camera: &str) -> Optio
     }
     let camera = list(&mut root, "cameras").find(|known| text_of(known, "id") == Some(camera))?;
     let json = camera.to_json();
-    let part = |key: &&str| ((*key).to_owned(), json.get(*key).cloned().unwrap_or_else(|| Value::Array(Vec::new())));
+    let nothing = |key: &str| if key == "calibration" { Value::Null } else { Value::Array(Vec::new()) };
+    let part = |key: &&str| ((*key).to_owned(), json.get(*key).cloned().unwrap_or_else(|| nothing(key)));
     Some(MANAGED_KEYS.iter().map(part).collect())
 }
 
@@ -188,12 +197,19 @@ mod tests {
     fn what_is_written_is_read_again_and_lines_know_their_field() {
         let zones =
             json!([{"id": "a", "polygon": [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]}, {"id": "b: #", "polygon": []}]);
-        let parts = Map::from_iter([("zones".to_owned(), zones), ("rules".to_owned(), json!([]))]);
+        let calibration = json!({"points": [{"picture": [0.1, 0.9], "metres": [0.0, -3.5]}], "error": 0.2});
+        let parts = Map::from_iter([
+            ("calibration".to_owned(), calibration),
+            ("zones".to_owned(), zones),
+            ("rules".to_owned(), json!([])),
+        ]);
         let managed = Managed(BTreeMap::from([("cầu".to_owned(), parts)]));
         let written = managed.write();
         assert_eq!(Managed::read(&written.text), Ok(managed), "{}", written.text);
         let line = written.text.lines().position(|line| line.contains("b: #")).unwrap() + 1;
         assert_eq!(written.field(line).unwrap().1, "zones[1]");
+        let line = written.text.lines().position(|line| line.contains("metres")).unwrap() + 1;
+        assert_eq!(written.field(line).unwrap().1, "calibration");
         assert_eq!(Managed::read(&Managed::default().write().text), Ok(Managed::default()));
     }
 
@@ -206,7 +222,11 @@ mod tests {
         assert_eq!(shown.len(), padded.len());
         let parts = in_force(text, Some(&padded), "a").unwrap();
         assert_eq!((parts["zones"].clone(), parts["lines"].clone()), (json!([]), json!([{"id": "l"}])));
-        assert_eq!(parts["rules"], json!([]));
+        assert_eq!((parts["rules"].clone(), parts["calibration"].clone()), (json!([]), json!(null)));
+        let text = text.replace("    zones", "    calibration: {points: []}\n    zones");
+        assert_eq!(in_force(&text, None, "a").unwrap()["calibration"], json!({"points": []}));
+        let (_, padded) = append(&text, "cameras:\n  - id: a\n    calibration: null\n");
+        assert_eq!(in_force(&text, Some(&padded), "a").unwrap()["calibration"], json!(null));
         assert_eq!(in_force(text, None, "b"), None);
     }
 }

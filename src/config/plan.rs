@@ -141,6 +141,10 @@ pub struct ServerPlan {
     pub map_outline: Option<PathBuf>,
     /// Absolute path of the map page's PMTiles file.
     pub map_tiles: Option<PathBuf>,
+    /// Name of the site, for people.
+    pub site_name: Option<String>,
+    /// IANA name of the time zone in which the page shows times.
+    pub time_zone: Option<String>,
 }
 
 impl ServerPlan {
@@ -155,6 +159,8 @@ impl ServerPlan {
             insecure_listen: false,
             map_outline: None,
             map_tiles: None,
+            site_name: None,
+            time_zone: None,
         }
     }
 

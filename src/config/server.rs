@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::compile::{Context, mark_of};
+use super::conditions;
 use super::plan::{ServerPlan, ServerTls};
 use super::raw::default;
 use super::read::{Field, quoted, table};
@@ -22,6 +23,10 @@ table! {
         optional insecure_listen: bool = false,
         /// What the map page is drawn on.
         optional map: Map,
+        /// Name of the site, which the page shows.
+        optional site_name: String,
+        /// IANA name of the time zone in which the page shows times; that of the browser when not given.
+        optional time_zone: String,
     }
 }
 
@@ -68,6 +73,10 @@ pub(super) fn server(context: &mut Context<'_>, server: &Server) -> Option<Serve
         insecure_listen: server.insecure_listen.or(false),
         map_outline: map.and_then(|map| file(context, &map.outline, "outline")),
         map_tiles: map.and_then(|map| file(context, &map.tiles, "tiles")),
+        site_name: server.site_name.get().cloned(),
+        time_zone: conditions::named_zone(context, &server.time_zone)
+            .flatten()
+            .and_then(|zone| zone.iana_name().map(str::to_owned)),
     };
     // A section that cannot be read counts as meant: one mistake is told once.
     let exposure = plan.exposure().filter(|_| !server.tls.is_given() || plan.tls.is_some());
@@ -82,7 +91,12 @@ pub(super) fn server(context: &mut Context<'_>, server: &Server) -> Option<Serve
     }
     if !plan.page {
         let without = "it belongs to the page, and `page` is false: remove one of them";
-        for (name, mark) in [("authentication", mark_of(&server.authentication)), ("map", mark_of(&server.map))] {
+        for (name, mark) in [
+            ("authentication", mark_of(&server.authentication)),
+            ("map", mark_of(&server.map)),
+            ("site_name", mark_of(&server.site_name)),
+            ("time_zone", mark_of(&server.time_zone)),
+        ] {
             if let Some(mark) = mark {
                 context.problems.error(mark, format!("`{name}` would be ignored"), without);
             }

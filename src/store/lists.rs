@@ -233,8 +233,8 @@ impl Reader {
             if let Some((term, values)) = entry {
                 terms.add(term, values);
             }
-            facet(&mut terms, &["rule", "kind"], &filter.rules);
-            facet(&mut terms, &["class"], &filter.classes);
+            facet(&mut terms, &["rule", "kind"], &filter.rules, filter.cameras.as_deref());
+            facet(&mut terms, &["class"], &filter.classes, filter.cameras.as_deref());
             terms.among("i.severity", severities(&filter.severities));
             terms.among("i.state", filter.states.iter().map(|s| Value::from(s.as_str().to_owned())).collect());
             between(&mut terms, from.began, filter);
@@ -383,15 +383,27 @@ fn incident_scans(filter: &ListFilter) -> Vec<IncidentScan> {
     vec![(BY_TIME, None)]
 }
 
-fn facet(terms: &mut Terms, facets: &[&str], values: &[String]) {
-    if !values.is_empty() {
-        let names = facets.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+/// One of the incident's events has one of the values. Where only some cameras count it is an event of theirs: who may
+/// not see a camera must not learn by filters what it saw.
+fn facet(terms: &mut Terms, facets: &[&str], values: &[String], cameras: Option<&[String]>) {
+    if values.is_empty() {
+        return;
+    }
+    let names = facets.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let places = marks(values.len());
+    let term = format!(
+        "EXISTS (SELECT 1 FROM incident_facets f WHERE f.incident = i.id AND f.facet IN ({names})
+         AND f.value IN ({places}))"
+    );
+    terms.add(term, texts(values));
+    if let Some(cameras) = cameras {
+        let any = facets.iter().map(|name| format!("e.{name} IN ({places})")).collect::<Vec<_>>().join(" OR ");
         let term = format!(
-            "EXISTS (SELECT 1 FROM incident_facets f WHERE f.incident = i.id AND f.facet IN ({names})
-             AND f.value IN ({}))",
-            marks(values.len())
+            "EXISTS (SELECT 1 FROM incident_events m JOIN events e ON e.id = m.event
+             WHERE m.incident = i.id AND e.camera IN ({}) AND ({any}))",
+            marks(cameras.len())
         );
-        terms.add(term, texts(values));
+        terms.add(term, texts(cameras).into_iter().chain(facets.iter().flat_map(|_| texts(values))));
     }
 }
 

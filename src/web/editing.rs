@@ -79,7 +79,7 @@ impl Files {
         for diagnostic in report.diagnostics().iter().filter(|found| found.severity() == Severity::Error) {
             let line = diagnostic.position().map(|(line, _)| line);
             let place = line.filter(|line| *line > before).and_then(|line| written.field(line - before));
-            let field = place.filter(|(of, _)| of == camera).map(|(_, field)| field.clone());
+            let field = place.filter(|(of, _)| of == camera).map(|(_, field)| name_of(field).to_owned());
             let help = diagnostic.help().map(str::to_owned);
             let found = (field.clone().unwrap_or_default(), diagnostic.message().to_owned(), help.clone());
             first = first.or(Some(found));
@@ -103,6 +103,11 @@ impl Files {
             problem
         })
     }
+}
+
+/// What the API calls a field of the managed file.
+fn name_of(field: &str) -> &str {
+    if field == "calibration" { "ground" } else { field }
 }
 
 /// Writes a file whole or not at all; without text it goes.

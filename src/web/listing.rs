@@ -120,7 +120,7 @@ pub(super) fn limit(params: &Params) -> Result<usize, Problem> {
     params.number("limit", 1, MOST, USUAL)
 }
 
-/// The mark in a cursor, as [`next`] wrote it.
+/// The mark in a cursor, as [`cursor`] wrote it.
 pub(super) fn mark<T: DeserializeOwned>(params: &Params) -> Result<Option<T>, Problem> {
     let Some(cursor) = params.one("cursor")? else { return Ok(None) };
     let bytes = URL_SAFE_NO_PAD.decode(&cursor).ok();

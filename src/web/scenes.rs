@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json as value};
 
 use super::app::App;
@@ -24,11 +24,11 @@ use crate::base::Timestamp;
 use crate::config;
 use crate::pipeline::registry::registry;
 use crate::pipeline::rerun::{Period, assign, rerun};
-use crate::scene::Event;
+use crate::scene::{self, Event};
 use crate::tracklog;
 
 /// The keys of a scene, as the pipeline file calls them.
-const SCENE: [&str; 4] = ["zones", "lines", "lanes", "masks"];
+const SCENE: [&str; 5] = ["zones", "lines", "lanes", "masks", "calibration"];
 /// Longest preview.
 const MOST_MINUTES: u32 = 120;
 /// Events of a preview.
@@ -103,15 +103,38 @@ struct Scene {
     lanes: Vec<Lane>,
     /// Privacy masks.
     masks: Vec<Area>,
-    /// The ground plane, where the camera is calibrated; ignored when it is sent: it is set in the pipeline file.
-    ground: Option<Ground>,
+    /// The ground plane; `null` when the camera is not calibrated. Left out of what is put, it stays as it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    ground: Option<Option<Ground>>,
 }
 
-/// That a camera is calibrated, and how well.
+/// A value that is there, `null` being one.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<Ground>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+/// Where the picture lies on the ground: `points` or `homography`, checked as `vantage check` does.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Ground {
     /// Standard error of a place on the ground, metres.
     error_m: f64,
+    /// Places known both in the picture and on the ground, 4 to 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    points: Option<Vec<Known>>,
+    /// From shares of the picture to metres, row by row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    homography: Option<Vec<[f64; 3]>>,
+}
+
+/// A place known both in the picture and on the ground.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    /// Where it is in the picture.
+    picture: Point,
+    /// Where it is on the ground, metres.
+    metres: [f64; 2],
 }
 
 /// A camera's rules, as the pipeline file has them.
@@ -236,7 +259,24 @@ fn name(value: &Value) -> Option<String> {
     value.get("id")?.as_str().map(str::to_owned)
 }
 
-fn scene_of(parts: &Parts, ground: Option<Ground>) -> Scene {
+fn ground_of(calibration: &Value) -> Option<Ground> {
+    let error = calibration.as_object()?.get("error").and_then(Value::as_f64);
+    let read = |key: &str| calibration.get(key).cloned();
+    Some(Ground {
+        error_m: error.unwrap_or(scene::Ground::DEFAULT_ERROR_M),
+        points: read("points").and_then(|points| serde_json::from_value(points).ok()),
+        homography: read("homography").and_then(|rows| serde_json::from_value(rows).ok()),
+    })
+}
+
+fn calibration_of(ground: &Ground) -> Value {
+    let mut calibration = Map::from_iter([("error".to_owned(), Value::from(ground.error_m))]);
+    calibration.extend(ground.points.iter().map(|points| ("points".to_owned(), value!(points))));
+    calibration.extend(ground.homography.iter().map(|rows| ("homography".to_owned(), value!(rows))));
+    Value::Object(calibration)
+}
+
+fn scene_of(parts: &Parts) -> Scene {
     let area = |item: &Value| Some(Area { id: name(item)?, name: name(item), points: corners(item)? });
     Scene {
         zones: items(parts, "zones", area),
@@ -250,7 +290,7 @@ fn scene_of(parts: &Parts, ground: Option<Ground>) -> Scene {
             let direction = Heading { from: point(heading.get("from")?)?, to: point(heading.get("to")?)? };
             Some(Lane { id: name(item)?, name: name(item), points: corners(item)?, direction })
         }),
-        ground,
+        ground: Some(parts.get("calibration").and_then(ground_of)),
     }
 }
 
@@ -258,12 +298,16 @@ fn parts_of(scene: &Scene) -> Parts {
     let area = |area: &Area| value!({"id": area.id, "polygon": area.points});
     let line = |line: &Line| value!({"id": line.id, "from": line.points[0], "to": line.points[1]});
     let lane = |lane: &Lane| value!({"id": lane.id, "polygon": lane.points, "direction": {"from": lane.direction.from, "to": lane.direction.to}});
-    Map::from_iter([
+    let mut parts = Map::from_iter([
         ("zones".to_owned(), scene.zones.iter().map(area).collect()),
         ("lines".to_owned(), scene.lines.iter().map(line).collect()),
         ("lanes".to_owned(), scene.lanes.iter().map(lane).collect()),
         ("masks".to_owned(), scene.masks.iter().map(area).collect()),
-    ])
+    ]);
+    if let Some(ground) = &scene.ground {
+        parts.insert("calibration".to_owned(), ground.as_ref().map_or(Value::Null, calibration_of));
+    }
+    parts
 }
 
 fn rules_of(parts: &Parts) -> Rules {
@@ -283,14 +327,10 @@ fn tagged(value: &impl Serialize, tag: &str) -> Response {
     response
 }
 
-fn ground_of(plan: &config::CameraPlan) -> Option<Ground> {
-    plan.ground.as_ref().map(|ground| Ground { error_m: ground.error_m() })
-}
-
 async fn read_scene(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<Response, Problem> {
-    let camera = app.camera(&who, &id)?;
+    app.camera(&who, &id)?;
     let parts = aside(&app, None, move |app| Files::read(app)?.parts(&id)).await?;
-    Ok(tagged(&scene_of(&parts, ground_of(&camera)), &tag(&parts, &SCENE)))
+    Ok(tagged(&scene_of(&parts), &tag(&parts, &SCENE)))
 }
 
 async fn read_rules(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -306,20 +346,30 @@ async fn write_scene(
     headers: HeaderMap,
     Body(scene): Body<Scene>,
 ) -> Result<Response, Problem> {
-    let camera = app.camera(&who, &id)?;
-    let ground = ground_of(&camera);
+    app.camera(&who, &id)?;
     let key = id.clone();
     let parts = aside(&app, Some(&app.editing), move |app| {
         let files = Files::read(app)?;
         let now = files.parts(&key)?;
-        matches(&headers, &tag(&now, &SCENE), || value!(scene_of(&now, None)))?;
-        let (_, text) = files.with(&key, &parts_of(&scene))?;
+        matches(&headers, &tag(&now, &SCENE), || value!(scene_of(&now)))?;
+        let mut wanted = parts_of(&scene);
+        // Sent back as it was read, the calibration stays where it is written: in the pipeline file, most often.
+        if wanted.get("calibration").is_some_and(|sent| is_same_ground(sent, &now)) {
+            wanted.remove("calibration");
+        }
+        let (_, text) = files.with(&key, &wanted)?;
         files.apply(app, &text)?;
         Files::read(app)?.parts(&key)
     })
     .await?;
-    app.audit_durably(&who, "scene.change", &id, &value!(scene_of(&parts, None)).to_string()).await;
-    Ok(tagged(&scene_of(&parts, ground), &tag(&parts, &SCENE)))
+    app.audit_durably(&who, "scene.change", &id, &value!(scene_of(&parts)).to_string()).await;
+    Ok(tagged(&scene_of(&parts), &tag(&parts, &SCENE)))
+}
+
+/// Whether a calibration that was sent says what is in force.
+fn is_same_ground(sent: &Value, now: &Parts) -> bool {
+    let in_force = now.get("calibration").and_then(ground_of).map_or(Value::Null, |ground| calibration_of(&ground));
+    *sent == in_force
 }
 
 async fn write_rules(

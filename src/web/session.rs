@@ -15,7 +15,7 @@ use super::guard::{COOKIE, Peer, Who};
 use super::listing::{Page, json};
 use super::problem::Problem;
 use super::query::{Body, Params};
-use crate::access::{Principal, Role};
+use crate::access::{Denied, Principal, Role};
 use crate::base::{ErrorKind, Timestamp};
 
 /// Name and password.
@@ -47,10 +47,21 @@ struct SessionView {
     must_change_password: bool,
     /// When the session ends if nothing is done until then; `null` for a token.
     expires: Option<Timestamp>,
+    /// The site that the page is about.
+    site: SiteView,
+}
+
+/// What `server` in the pipeline file says of the site.
+#[derive(Serialize, JsonSchema)]
+struct SiteView {
+    /// Its name.
+    name: Option<String>,
+    /// The IANA name of its time zone, in which the page shows times; `null` for that of whoever looks.
+    time_zone: Option<String>,
 }
 
 impl SessionView {
-    fn of(who: &Principal) -> Self {
+    fn of(app: &App, who: &Principal) -> Self {
         let session = who.session.as_ref();
         Self {
             user: who.user.clone(),
@@ -61,6 +72,7 @@ impl SessionView {
             csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
             must_change_password: who.must_change_password,
             expires: session.map(|session| session.expires),
+            site: SiteView { name: app.plan.site_name.clone(), time_zone: app.plan.time_zone.clone() },
         }
     }
 }
@@ -163,15 +175,20 @@ fn cookie(app: &App, value: &str, ended: bool) -> String {
     format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
 }
 
-/// Busy means the login limit here.
-fn limited(error: crate::base::Error) -> Problem {
-    if error.kind() != ErrorKind::Busy {
-        return error.into();
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::TooSoon(wait) => {
+                // Whole seconds, rounded up: who waits so long is let in.
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                let detail = format!("too many wrong passwords; wait {seconds} s");
+                let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
+                problem.retry_after = Some(seconds);
+                problem
+            }
+            Denied::Failed(error) => error.into(),
+        }
     }
-    let text = error.to_string();
-    let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", text.clone());
-    problem.retry_after = text.split(|c: char| !c.is_ascii_digit()).find_map(|word| word.parse().ok());
-    problem
 }
 
 async fn login(
@@ -184,13 +201,13 @@ async fn login(
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
     let (inner, address, name) = (Arc::clone(&access), peer.ip(), given.user.clone());
     let outcome =
-        blocking(move || Ok(inner.login(&given.user, &given.password, address, &agent))).await?.map_err(limited);
+        blocking(move || Ok(inner.login(&given.user, &given.password, address, &agent))).await?.map_err(Problem::from);
     let name: String = name.chars().take(64).collect();
     match outcome {
         Ok(login) => {
             let who = Who { principal: login.principal, address };
             app.audit_durably(&who, "login", &name, "").await;
-            let mut response = json(&SessionView::of(&who.principal));
+            let mut response = json(&SessionView::of(&app, &who.principal));
             if let Ok(value) = cookie(&app, &login.secret, false).parse() {
                 response.headers_mut().insert(header::SET_COOKIE, value);
             }
@@ -217,8 +234,8 @@ async fn login(
     }
 }
 
-async fn current(who: Who) -> Response {
-    json(&SessionView::of(&who.principal))
+async fn current(State(app): State<Arc<App>>, who: Who) -> Response {
+    json(&SessionView::of(&app, &who.principal))
 }
 
 async fn logout(State(app): State<Arc<App>>, who: Who) -> Result<Response, Problem> {
@@ -239,19 +256,15 @@ async fn password(
     let (inner, asker) = (Arc::clone(&access), who.clone());
     let outcome =
         blocking(move || Ok(inner.change_password(&asker.principal, asker.address, &change.old, &change.new))).await?;
-    if let Err(error) = outcome {
-        let field = match error.kind() {
-            ErrorKind::Config => Some("new"),
-            ErrorKind::Auth => Some("old"),
-            _ => None,
-        };
-        let Some(field) = field else { return Err(limited(error)) };
-        return Err(Problem::field(field, error.to_string()));
-    }
+    outcome.map_err(|denied| match denied {
+        Denied::Failed(error) if error.kind() == ErrorKind::Config => Problem::field("new", error.to_string()),
+        Denied::Failed(error) if error.kind() == ErrorKind::Auth => Problem::field("old", error.to_string()),
+        denied => denied.into(),
+    })?;
     app.audit(&who, "password.change", &who.principal.user, "").await;
     let mut now = who.principal;
     now.must_change_password = false;
-    Ok(json(&SessionView::of(&now)))
+    Ok(json(&SessionView::of(&app, &now)))
 }
 
 async fn language(State(app): State<Arc<App>>, who: Who, Body(given): Body<Language>) -> Result<StatusCode, Problem> {

@@ -149,7 +149,7 @@ fn a_line_is_drawn_and_counts_and_two_who_draw_do_not_overwrite_each_other() {
     let (tag, mut scene) = (read.header("etag"), read.json());
     assert_eq!(scene["lines"][0]["id"], "middle");
     scene["lines"].as_array_mut().unwrap().push(json!({"id": "drawn", "points": [[0.6, 1.0], [0.6, 0.0]]}));
-    scene.as_object_mut().unwrap().remove("ground");
+    assert!(scene["ground"].is_null());
     let saved = put("scene", &tag, &scene);
     assert_eq!(saved.status, 200, "{}", saved.text());
     let late = put("scene", &tag, &scene);
@@ -194,6 +194,71 @@ fn a_line_is_drawn_and_counts_and_two_who_draw_do_not_overwrite_each_other() {
     assert_eq!(after["state"], "lost");
     let log = site.program.log();
     assert!(log.contains("changed gate") && !log.contains("changed yard") && !log.contains("gate, yard"), "{log}");
+}
+
+#[test]
+fn a_calibration_is_checked_kept_in_the_managed_file_and_taken_away() {
+    let site = Site::start(None);
+    let admin = site.admin();
+    let before = std::fs::read_to_string(&site.file).unwrap();
+    let read = || admin.get("/cameras/yard/scene");
+    let put = |scene: &Value| {
+        let tag = read().header("etag");
+        admin.send("PUT", "/api/v1/cameras/yard/scene", &[("if-match", &tag)], Some(scene))
+    };
+    let managed = || std::fs::read_to_string(site.folder.path().join("pipeline.managed.yaml")).unwrap_or_default();
+    let scene = read().json();
+    assert!(scene["ground"].is_null());
+    let points = json!([
+        {"picture": [0.1, 0.9], "metres": [0.0, 0.0]}, {"picture": [0.9, 0.9], "metres": [10.0, 0.0]},
+        {"picture": [0.85, 0.1], "metres": [10.0, 20.0]}, {"picture": [0.15, 0.1], "metres": [0.0, 20.0]},
+    ]);
+    let with = |ground: Value| {
+        let mut scene = scene.clone();
+        scene["ground"] = ground;
+        scene
+    };
+
+    // What `check` refuses is refused at its field, and nothing is written.
+    for bad in [
+        json!({"error_m": 0.5, "points": points.as_array().unwrap()[..3]}),
+        json!({"error_m": 0.0, "points": points}),
+        json!({"error_m": 0.5}),
+    ] {
+        let refused = put(&with(bad.clone()));
+        assert_eq!((refused.status, refused.json()["field"].clone()), (422, json!("ground")), "{}", refused.text());
+    }
+    assert!(!managed().contains("calibration"), "{}", managed());
+
+    // It is in force, for this camera only, and every command reads it.
+    let ground = json!({"error_m": 0.5, "points": points});
+    let saved = put(&with(ground.clone()));
+    assert_eq!((saved.status, saved.json()["ground"].clone()), (200, ground.clone()), "{}", saved.text());
+    assert_eq!(read().json()["ground"], ground);
+    assert!(managed().contains("calibration: {") && managed().contains("yard"), "{}", managed());
+    run(&["check", site.file.to_str().unwrap()]).ok();
+
+    // Left out it stays; `null` takes it away.
+    let mut silent = scene.clone();
+    silent.as_object_mut().unwrap().remove("ground");
+    assert_eq!(put(&silent).json()["ground"], ground);
+    assert!(put(&with(Value::Null)).json()["ground"].is_null());
+    assert!(read().json()["ground"].is_null());
+
+    // A calibration of the pipeline file is shown, stays there when it is sent back as it was, and can be taken away.
+    let file = before.replace(
+        "  - id: yard\n",
+        "  - id: yard\n    calibration: {homography: [[10, 0, 0], [0, 20, 0], [0, 0, 1]]}\n",
+    );
+    std::fs::write(&site.file, &file).unwrap();
+    std::fs::remove_file(site.folder.path().join("pipeline.managed.yaml")).unwrap();
+    let theirs = read().json();
+    assert_eq!(theirs["ground"]["homography"], json!([[10.0, 0.0, 0.0], [0.0, 20.0, 0.0], [0.0, 0.0, 1.0]]));
+    assert_eq!(put(&theirs).status, 200);
+    assert!(!managed().contains("calibration"), "{}", managed());
+    assert!(put(&with(Value::Null)).json()["ground"].is_null());
+    assert!(managed().contains("calibration: null"), "{}", managed());
+    assert_eq!(std::fs::read_to_string(&site.file).unwrap(), file);
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod program;
 mod live;
 mod roles;
 mod site;
+mod tls;
 mod work;

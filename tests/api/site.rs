@@ -70,7 +70,7 @@ impl Site {
             format!("  - id: {id}\n    name: Camera {id}\n    ward: {ward}\n    url: {url}{DRAWING}")
         };
         let text = format!(
-            "# The user's own comment.\nversion: 1\nserver: {{listen: '{address}'}}\ntracks: {{path: ./tracks}}\n\
+            "# The user's own comment.\nversion: 1\nserver: {{listen: '{address}', site_name: Quận 1, time_zone: Asia/Ho_Chi_Minh}}\ntracks: {{path: ./tracks}}\n\
              models: {{default: {{path: {}}}}}\ncameras:\n{}{}",
             serde_json::to_string(&tiny()).unwrap(),
             camera("gate", "north", url.unwrap_or(&nowhere)),

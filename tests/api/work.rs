@@ -27,6 +27,9 @@ fn logins_are_guarded_and_what_is_wrong_is_refused() {
     let admin = site.admin();
     assert_eq!(fresh.get("/session").status, 401, "a new password ends the user's other sessions");
 
+    // The page shows times in the site's zone where the pipeline file names one.
+    assert_eq!(admin.get("/session").json()["site"], json!({"name": "Quận 1", "time_zone": "Asia/Ho_Chi_Minh"}));
+
     // CSRF: the cookie alone changes nothing.
     let body = json!({"label": "x"});
     for token in ["", "wrong", &"x".repeat(43)] {
@@ -104,7 +107,8 @@ fn logins_are_guarded_and_what_is_wrong_is_refused() {
     assert_eq!(last, 429);
     let limited = Client::new(&site.address).enter("o", PASSWORD);
     assert_eq!(limited.status, 429);
-    assert!(limited.header("retry-after").parse::<u64>().unwrap() > 0);
+    let wait = limited.header("retry-after").parse::<u64>().unwrap();
+    assert!((1..=900).contains(&wait) && limited.json()["retry_after"] == wait, "{}", limited.text());
 }
 
 #[test]
@@ -204,10 +208,9 @@ fn an_incident_of_two_wards_tells_each_only_what_its_own_cameras_saw() {
         seen.site = Some("bridge".to_owned());
         seen
     };
-    let more = vec![
-        on_the_bridge("yard", 100, vantage::scene::Severity::Alert),
-        on_the_bridge("gate", 101, vantage::scene::Severity::Warning),
-    ];
+    let mut first = on_the_bridge("yard", 100, vantage::scene::Severity::Alert);
+    (first.rule, first.class) = ("yard-only".to_owned(), Some("bus".to_owned()));
+    let more = vec![first, on_the_bridge("gate", 101, vantage::scene::Severity::Warning)];
     let site = Site::start_after(None, more);
     let admin = site.admin();
     let north = site.user(&admin, "n", "operator", Some(&["north"]));
@@ -223,6 +226,15 @@ fn an_incident_of_two_wards_tells_each_only_what_its_own_cameras_saw() {
     assert_eq!((part["id"].clone(), part["cameras"].clone()), (whole["id"].clone(), json!(["gate"])));
     assert!(!part.to_string().contains("collision 100") && part["first_event"].is_null(), "{part}");
     assert!(part["still"].is_null() && part["rules"].as_array().unwrap().is_empty(), "{part}");
+    // Filters tell it no more than that.
+    let found = |client: &Client, query: &str| client.get(&format!("/incidents?{query}")).json()["items"].to_string();
+    let id = whole["id"].as_str().unwrap();
+    for (query, north_finds_it) in
+        [("class=bus", false), ("rule=yard-only", false), ("rule=collision&class=bus", false), ("class=car", true)]
+    {
+        assert!(found(&admin, query).contains(id), "{query}");
+        assert_eq!(found(&north, query).contains(id), north_finds_it, "{query}");
+    }
 }
 
 #[test]

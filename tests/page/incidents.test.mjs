@@ -107,6 +107,45 @@ test('the queue is gone through by J and K, and ? tells the keys', { skip }, asy
   await one.page.keyboard.press('Escape');
 });
 
+test('what happened while the server was away is there when it is back, without a reload', { skip }, async () => {
+  await one.page.goto(`${site.base}/#/incidents?state=all&group=off`);
+  await rows(one.page).first().waitFor();
+  await one.page.evaluate(() => (globalThis.stillHere = true));
+  await site.stopProgram('SIGKILL');
+  await one.page.getByText('No connection to the server.').waitFor();
+  await site.run();
+  await one.page.getByText('No connection to the server.').waitFor({ state: 'hidden', timeout: 60_000 });
+  const before = (await api(one.page, 'GET', '/incidents?limit=1')).body.items[0].id;
+  await until('an incident after the restart', async () => (await api(one.page, 'GET', '/incidents?limit=1')).body.items[0].id !== before, 240);
+  await until('every incident on the page', async () => {
+    const there = (await api(one.page, 'GET', '/incidents?limit=50')).body.items.map((incident) => incident.id);
+    const shown = await rows(one.page).evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+    return there.every((id) => shown.some((href) => href.includes(id)));
+  }, 30);
+  assert.equal(await one.page.evaluate(() => globalThis.stillHere), true, 'the page was not reloaded');
+});
+
+test('a reload in the middle of a step: it was taken whole or not at all', { skip }, async () => {
+  for (const wait of [0, 5, 40]) {
+    const id = await openOne();
+    const { body: before } = await api(one.page, 'GET', `/incidents/${id}`);
+    await one.page.locator('body').press('n');
+    await one.page.locator('form input[name=note], form textarea[name=note]').fill(`nạp lại ${wait}`);
+    await one.page.keyboard.press('Enter');
+    await one.page.waitForTimeout(wait);
+    await one.page.reload();
+    await detail(one.page).locator('.title').waitFor();
+    const after = await until('the step', async () => {
+      const { body } = await api(one.page, 'GET', `/incidents/${id}`);
+      return body;
+    }, 10);
+    const added = after.history.slice(before.history.length);
+    assert.ok(added.length <= 1 && after.version === before.version + added.length, JSON.stringify(added));
+    if (added.length > 0) assert.equal(added[0].note, `nạp lại ${wait}`);
+  }
+  await isClean(one, 'after reloads');
+});
+
 test('a viewer reads and cannot act', { skip }, async () => {
   const made = await api(one.page, 'POST', '/users', { name: 'khach', role: 'viewer', wards: null, cameras: null });
   const two = await tab(browser);

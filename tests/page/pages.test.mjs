@@ -68,6 +68,25 @@ for (const theme of ['light', 'contrast']) {
   });
 }
 
+test('the wall on a video wall of 4K', { skip }, async () => {
+  const one = await tab(browser, { viewport: { width: 3840, height: 2160 } });
+  await signIn(one.page, site.base, 'admin', PASSWORD);
+  await one.page.locator('nav').first().waitFor();
+  for (const layout of ['4', '1%2B5']) {
+    await one.page.goto(`${site.base}/#/wall?layout=${layout}`);
+    await one.page.locator('article.tile').nth(2).waitFor();
+    await one.page.waitForTimeout(pictures ? 5000 : 1500);
+    const canvas = await one.page.locator('article.tile canvas').first().boundingBox();
+    assert.ok(canvas.width > 1000 && canvas.height > 560, `the first tile is ${canvas.width} x ${canvas.height}`);
+    const { wide, high } = await one.page.evaluate(() => ({ wide: document.documentElement.scrollWidth - innerWidth, high: document.documentElement.scrollHeight - innerHeight }));
+    assert.ok(wide <= 0 && high <= 0, `it is ${wide} px too wide, ${high} px too high`);
+    await isAccessible(one.page, `4K, layout ${layout}`);
+    if (pictures) await one.page.screenshot({ path: `${pictures}/wall-4k-${layout[0]}.png` });
+  }
+  await isClean(one, '4K');
+  await one.context.close();
+});
+
 test('the first paint comes within a second', { skip }, async (context) => {
   const one = await tab(browser);
   await one.page.goto(site.base);

@@ -58,6 +58,9 @@ test('a tripwire is drawn, gets a rule, is saved, and counts', { skip }, async (
     return events.some((event) => event.kind === 'line_crossing' && event.explanation.thresholds.line === 'drawn-here');
   }, 240);
   await isClean(one, 'rules');
+  // And it is seen on the camera's page.
+  await one.page.goto(`${site.base}/#/camera/stopped-lorry`);
+  await one.page.locator('[data-event]', { hasText: 'Line crossed' }).first().waitFor({ timeout: 60_000 });
 });
 
 test('what a rule would have counted is shown before it is saved', { skip }, async () => {
@@ -108,6 +111,35 @@ test('two points are no polygon: neither the page nor the server takes them', { 
   });
   assert.equal(refused.status, 422, JSON.stringify(refused.body));
   assert.match(String(refused.body.field), /zones/);
+});
+
+test('calibration points are checked, saved and in force', { skip }, async () => {
+  await editor(one.page, 'junction');
+  const read = async () => (await api(one.page, 'GET', '/cameras/junction/scene')).body.ground;
+  const before = await read();
+  assert.ok(before.points.length >= 4, 'the pipeline file has a calibration');
+  await one.page.locator('.entry.ground').click();
+  const east = one.page.getByLabel('1 East', { exact: false }).first();
+  const moved = before.points[0].metres[0] + 0.25;
+  await east.fill(String(moved));
+  await east.press('Tab');
+  await save(one.page);
+  await one.page.getByText('Saved and in force').waitFor({ timeout: 30_000 });
+  const after = await read();
+  assert.ok(Math.abs(after.points[0].metres[0] - moved) < 0.002, JSON.stringify(after));
+  assert.deepEqual(after.points.slice(1), before.points.slice(1));
+  // All on one place: no ground explains it, and nothing changes.
+  for (let point = 0; point < before.points.length; point += 1) {
+    for (const [axis, value] of [['x', 50], ['y', 60]]) {
+      const cell = one.page.getByLabel(`${point + 1} ${axis} %`, { exact: true });
+      await cell.fill(String(value));
+      await cell.press('Tab');
+    }
+  }
+  await save(one.page);
+  await one.page.locator('.note.alert').getByText('ground', { exact: true }).waitFor({ timeout: 30_000 });
+  assert.deepEqual(await read(), after);
+  await isAccessible(one.page, 'a refused calibration');
 });
 
 test('two tabs at one camera: the second is told and decides', { skip }, async () => {

@@ -66,6 +66,49 @@ test('an expired session asks for a login and goes on where one was', { skip }, 
   await one.context.close();
 });
 
+test('ten megabytes of JSON are refused, and the page goes on', { skip }, async () => {
+  const one = await tab(browser);
+  await signIn(one.page, site.base, 'admin', PASSWORD);
+  await one.page.locator('nav').first().waitFor();
+  const status = await one.page.evaluate(async () => {
+    const { csrf } = await (await fetch('/api/v1/session')).json();
+    const body = JSON.stringify({ label: 'x'.repeat(10 * 1024 * 1024) });
+    const headers = { 'Content-Type': 'application/json', 'X-CSRF-Token': csrf };
+    return (await fetch('/api/v1/tokens', { method: 'POST', headers, body })).status;
+  });
+  assert.equal(status, 413);
+  // The same, and what is no JSON, down the socket of live pictures.
+  const told = await one.page.evaluate(() => new Promise((done) => {
+    const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v1/live`);
+    const heard = [];
+    socket.onopen = () => {
+      for (const bad of ['{"tiles": ', 'null', '7', '{"tiles": [{"camera": 7}]}', new Uint8Array([0, 255, 1])]) socket.send(bad);
+    };
+    socket.onmessage = ({ data }) => {
+      if (typeof data === 'string' && JSON.parse(data).kind === 'error') heard.push(JSON.parse(data));
+      if (heard.length === 5) socket.send(JSON.stringify({ tiles: [], focus: 'x'.repeat(10 * 1024 * 1024) }));
+    };
+    socket.onclose = () => done(heard.length);
+    setTimeout(() => done(`not closed after ${heard.length} errors`), 20_000);
+  }));
+  assert.equal(told, 5);
+  assert.equal((await api(one.page, 'GET', '/cameras')).status, 200);
+  await one.context.close();
+});
+
+test('times are those of the site, wherever the browser is', { skip }, async () => {
+  const one = await tab(browser); // in Lisbon
+  await signIn(one.page, site.base, 'admin', PASSWORD);
+  await one.page.locator('nav').first().waitFor();
+  await one.page.getByText('Quận 1').waitFor();
+  const clock = await one.page.locator('time.clock strong').textContent();
+  const at = Date.parse(`1970-01-01T${clock}Z`);
+  const there = (Date.now() + 7 * 3_600_000) % 86_400_000; // Asia/Ho_Chi_Minh has no summer time
+  const apart = Math.abs(at - there);
+  assert.ok(Math.min(apart, 86_400_000 - apart) < 10_000, `${clock} is not the time in Ho Chi Minh City`);
+  await one.context.close();
+});
+
 test('the language is chosen, kept at the server, and the document says it', { skip }, async () => {
   const one = await tab(browser);
   await one.page.goto(site.base);

@@ -1,7 +1,7 @@
 // The real program on real pictures: clips served as RTSP cameras, a pipeline that watches them, the page's port.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BUILT = ['target/release/vantage', 'target/debug/vantage'].map((path) => join(ROOT, path));
-export const PROGRAM = process.env.VANTAGE_BIN ?? BUILT.find(existsSync) ?? BUILT[0];
+// Of several builds the latest is meant.
+const latest = BUILT.filter(existsSync).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+export const PROGRAM = process.env.VANTAGE_BIN ?? latest ?? BUILT[0];
 export const CHROMIUM = process.env.VANTAGE_CHROMIUM ?? '/usr/bin/chromium';
 
 /** Why the browser tests cannot run here; undefined when they can. */
@@ -52,6 +54,7 @@ function start(args, log) {
   child.stderr.on('data', keep);
   const ended = new Promise((done) => child.once('exit', done));
   return {
+    pid: child.pid,
     text: () => text,
     alive: () => child.exitCode === null && child.signalCode === null,
     async stop(signal = 'SIGTERM') {
@@ -69,14 +72,31 @@ export class Site {
 
   static async begin(cameras = CAMERAS) {
     const site = new Site();
-    site.port = await freePort();
-    site.base = `http://127.0.0.1:${site.port}`;
     for (const camera of cameras) await site.startCamera(camera.clip, await freePort());
-    site.pipeline = join(site.folder, 'pipeline.yaml');
-    writeFileSync(site.pipeline, site.#pipelineOf(cameras));
-    writeFileSync(join(site.folder, 'outline.geojson'), readFileSync(new URL('./outline.geojson', import.meta.url)));
-    await site.run();
+    await site.#open((head) => head + site.#camerasOf(cameras));
     return site;
+  }
+
+  /** One process serves all clips; `camerasOf` makes the list of cameras of their addresses. */
+  static async serving(clips, camerasOf, models = '') {
+    const site = new Site();
+    const port = await freePort();
+    const child = start(['camera', ...clips, '--listen', `127.0.0.1:${port}`], join(site.folder, 'cameras.log'));
+    const all = () => child.text().match(/rtsp:\/\/\S+/g) ?? [];
+    await until('the cameras', () => all().length >= clips.length);
+    site.#cameras.set('all', { child, port });
+    await site.#open((head) => head.replace('cameras:\n', `${models}cameras:\n`) + camerasOf(all().slice(0, clips.length)));
+    return site;
+  }
+
+  async #open(text) {
+    this.port = await freePort();
+    this.base = `http://127.0.0.1:${this.port}`;
+    this.pipeline = join(this.folder, 'pipeline.yaml');
+    mkdirSync(join(this.folder, 'store'), { recursive: true });
+    writeFileSync(this.pipeline, text(this.#head()));
+    writeFileSync(join(this.folder, 'outline.geojson'), readFileSync(new URL('./outline.geojson', import.meta.url)));
+    await this.run();
   }
 
   async startCamera(clip, port = this.#cameras.get(clip).port) {
@@ -107,19 +127,28 @@ export class Site {
     return this.#program.text();
   }
 
+  /** The program's process id. */
+  get pid() {
+    return this.#program.pid;
+  }
+
   async end() {
     await this.#program?.stop();
     for (const { child } of this.#cameras.values()) await child.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #pipelineOf(cameras) {
-    mkdirSync(join(this.folder, 'store'), { recursive: true });
-    const text = [
+  #head() {
+    return [
       'version: 1', 'store: {path: ./store}', 'tracks: {path: ./tracks}', 'server:', `  listen: 127.0.0.1:${this.port}`,
+      '  site_name: Quận 1', '  time_zone: Asia/Ho_Chi_Minh',
       ...(process.env.VANTAGE_MAP === 'off' ? [] : ['  map: {outline: ./outline.geojson}']),
-      'inference: {workers: 1}', 'models:', `  default: {path: ${join(ROOT, 'models/street')}}`, 'cameras:',
-    ];
+      'inference: {workers: 1}', 'models:', `  default: {path: ${join(ROOT, 'models/street')}}`, 'cameras:', '',
+    ].join('\n');
+  }
+
+  #camerasOf(cameras) {
+    const text = [];
     for (const { clip, name, ward, place, fps = 4 } of cameras) {
       const written = readFileSync(join(ROOT, 'pipelines', `${clip}.yaml`), 'utf8');
       const body = written.slice(written.indexOf('cameras:') + 'cameras:\n'.length)

@@ -1084,13 +1084,17 @@ export interface components {
          * @description A decoded picture's place in its camera's run, from 0.
          */
         FrameSeq: number;
-        /** @description That a camera is calibrated, and how well. */
+        /** @description Where the picture lies on the ground: `points` or `homography`, checked as `vantage check` does. */
         Ground: {
             /**
              * Format: double
              * @description Standard error of a place on the ground, metres.
              */
             error_m: number;
+            /** @description From shares of the picture to metres, row by row. */
+            homography?: number[][] | null;
+            /** @description Places known both in the picture and on the ground, 4 to 32. */
+            points?: components["schemas"]["Known"][] | null;
         };
         /** @description From where to where. */
         Heading: {
@@ -1148,7 +1152,7 @@ export interface components {
              */
             events: number;
             /** @description The event that began it. */
-            first_event: string;
+            first_event?: string | null;
             /** @description What people did, oldest first. */
             history: components["schemas"]["Entry"][];
             /** @description Its id. */
@@ -1214,7 +1218,7 @@ export interface components {
              */
             events: number;
             /** @description The event that began it. */
-            first_event: string;
+            first_event?: string | null;
             /** @description What people did, oldest first. */
             history: components["schemas"]["Entry"][];
             /** @description Its id. */
@@ -1278,6 +1282,13 @@ export interface components {
              * @description Worker threads per model.
              */
             workers: number;
+        };
+        /** @description A place known both in the picture and on the ground. */
+        Known: {
+            /** @description Where it is on the ground, metres. */
+            metres: number[];
+            /** @description Where it is in the picture. */
+            picture: number[];
         };
         /** @description An area with a direction of travel. */
         Lane: {
@@ -1528,11 +1539,8 @@ export interface components {
         RunId: number;
         /** @description What is drawn on a camera's picture. */
         Scene: {
-            /**
-             * @description The ground plane, where the camera is calibrated; ignored when it is sent: it is set in the pipeline file.
-             * @default null
-             */
-            ground: components["schemas"]["Ground"] | null;
+            /** @description The ground plane; `null` when the camera is not calibrated. Left out of what is put, it stays as it is. */
+            ground?: components["schemas"]["Ground"] | null;
             /**
              * @description Lanes that rules refer to.
              * @default []
@@ -1587,6 +1595,8 @@ export interface components {
             must_change_password: boolean;
             /** @description What the user may do. */
             role: components["schemas"]["Role"];
+            /** @description The site that the page is about. */
+            site: components["schemas"]["SiteView"];
             /** @description The user's name. */
             user: string;
             /** @description Wards that the user may see; `null` for all. */
@@ -1625,6 +1635,13 @@ export interface components {
             oldest_seconds?: number | null;
             /** @description running, retrying, parked or stopped. */
             state: string;
+        };
+        /** @description What `server` in the pipeline file says of the site. */
+        SiteView: {
+            /** @description Its name. */
+            name?: string | null;
+            /** @description The IANA name of its time zone, in which the page shows times; `null` for that of whoever looks. */
+            time_zone?: string | null;
         };
         /** @description Pixels. */
         Size: {

@@ -76,6 +76,7 @@ export interface GroundPoint {
 export interface Ground {
   error_m?: number | null;
   points?: GroundPoint[] | null;
+  homography?: number[][] | null;
 }
 
 export interface Scene {

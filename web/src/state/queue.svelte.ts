@@ -60,9 +60,10 @@ class Queue {
     if (known && known.version > incident.version) return;
     const next = new Map(this.#byId);
     next.set(incident.id, known ? { ...known, ...incident } : incident);
+    // What is over goes first, then what can wait longest: a flood that nobody works on must not fill the browser.
     if (next.size > MOST) {
-      const oldest = [...next.values()].filter((one) => !isOpen(one)).slice(0, next.size - MOST);
-      for (const one of oldest) next.delete(one.id);
+      const kept = [...next.values()].sort((a, b) => Number(isOpen(b)) - Number(isOpen(a)) || compare(a, b));
+      for (const one of kept.slice(MOST)) next.delete(one.id);
     }
     this.#byId = next;
     if (!known && incident.state === 'new') this.#announce(incident);

@@ -17,8 +17,9 @@ export interface Filter {
   to: string;
 }
 
-/** More incidents than this are not held; filters find the others. */
-const MOST = 1000;
+/** More incidents than this, or than were asked for page by page, are not held; filters find the others. */
+const MOST = 400;
+const PAGE = 50;
 
 const STATES: Record<Filter['state'], string[] | undefined> = {
   open: ['new', 'acknowledged', 'dispatched'],
@@ -40,6 +41,7 @@ export class IncidentList {
   loading = $state(true);
   failed = $state('');
   #next: string | null = $state(null);
+  #asked = 0;
   #filter: Filter;
   #user: string;
   #stop = new AbortController();
@@ -78,6 +80,7 @@ export class IncidentList {
       const seen = new Set(known.map((incident) => incident.id));
       this.#items = [...known, ...page.items.filter((incident) => !seen.has(incident.id))];
       this.#next = page.next ?? null;
+      this.#asked = fresh ? PAGE : this.#asked + PAGE;
       this.failed = '';
     } catch (error) {
       if (!(error instanceof DOMException)) this.failed = error instanceof Error ? error.message : String(error);
@@ -92,7 +95,8 @@ export class IncidentList {
     if (known) this.#items[at] = { ...known, ...incident };
     else if (this.#fits(incident)) this.#items.unshift(incident);
     // A page that stays open for days holds no more than a person can look through.
-    if (this.#items.length > MOST) this.#items = this.#items.filter((one) => this.#fits(one)).slice(0, MOST);
+    const most = Math.max(MOST, this.#asked);
+    if (this.#items.length > most) this.#items = this.#items.filter((one) => this.#fits(one)).slice(0, most);
   }
 
   #query(cursor: string | null): Query {
@@ -100,7 +104,7 @@ export class IncidentList {
     const states = STATES[state];
     return {
       ...(states && { state: states }), severity, camera, ward, rule,
-      from: utcOf(from), to: utcOf(to), cursor, limit: 50,
+      from: utcOf(from), to: utcOf(to), cursor, limit: PAGE,
     };
   }
 

@@ -32,8 +32,6 @@ export class Editor {
   saving = $state(false);
   failed = $state('');
   saved = $state(false);
-  /** The server kept its own calibration. */
-  groundIgnored = $state(false);
   /** What the server refused, with the part of the scene that it names. */
   refused = $state<Problem | null>(null);
   /** Somebody saved while this was open: nothing is written until a person has decided. */
@@ -142,6 +140,7 @@ export class Editor {
     if (selection.kind === 'ground') {
       this.mark();
       this.scene.ground?.points?.splice(corner, 1);
+      if (this.scene.ground?.points?.length === 0) this.scene.ground = null;
       return;
     }
     const points = this.scene[listOf(selection.kind)][selection.index]?.points;
@@ -155,8 +154,9 @@ export class Editor {
     this.mark();
     const corners = points.map(tidy);
     if (kind === 'ground') {
-      const ground = this.scene.ground ?? { error_m: 0.3, points: [] };
-      this.scene.ground = { ...ground, points: [...(ground.points ?? []), ...corners.map((picture) => ({ picture, metres: [0, 0] as Point }))] };
+      // Points stand instead of a homography: the two cannot both be right.
+      const { error_m = 0.3, points = [] } = this.scene.ground ?? {};
+      this.scene.ground = { error_m, points: [...(points ?? []), ...corners.map((picture) => ({ picture, metres: [0, 0] as Point }))] };
       this.selection = { kind, index: 0 };
       return;
     }
@@ -190,14 +190,9 @@ export class Editor {
     try {
       // Shapes first: rules name them.
       if (this.sceneChanged) {
-        const sent = this.#sent();
-        await api.saveScene(this.camera, sent, this.#sceneTag);
-        const { value: there, etag } = await api.scene(this.camera);
-        // Calibration may be the pipeline file's alone: what did not arrive is not called saved.
-        this.groundIgnored = 'ground' in sent && (there.ground?.points?.length ?? 0) !== (sent.ground?.points?.length ?? 0);
-        if (this.groundIgnored) this.scene.ground = there.ground ?? null;
+        await api.saveScene(this.camera, $state.snapshot(this.scene) as Scene, this.#sceneTag);
         this.#sceneThere = JSON.stringify(this.scene);
-        this.#sceneTag = etag;
+        this.#sceneTag = (await api.scene(this.camera)).etag;
         this.#rulesTag = (await api.rules(this.camera)).etag;
         scenes.put(this.camera, $state.snapshot(this.scene) as Scene);
       }
@@ -223,13 +218,6 @@ export class Editor {
     this.#rulesTag = rules.etag;
     this.conflict = false;
     await this.save();
-  }
-
-  /** What is sent: calibration only when it was changed here. */
-  #sent(): Scene {
-    const { ground, ...shapes } = $state.snapshot(this.scene) as Scene;
-    const had = (JSON.parse(this.#sceneThere) as Scene).ground;
-    return JSON.stringify(ground) === JSON.stringify(had) ? shapes : { ...shapes, ground: ground ?? null };
   }
 
   #freeName(kind: Exclude<Kind, 'ground'>): string {
