@@ -1,6 +1,6 @@
 //! Which of the waiting workers the frame ring calls: the one that began to wait last.
 // Tests panic when something is wrong.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;

@@ -227,6 +227,6 @@ mod tests {
         assert_eq!(in_force(&text, None, "a").unwrap()["calibration"], json!({"points": []}));
         let (_, padded) = append(&text, "cameras:\n  - id: a\n    calibration: null\n");
         assert_eq!(in_force(&text, Some(&padded), "a").unwrap()["calibration"], json!(null));
-        assert_eq!(in_force(text, None, "b"), None);
+        assert_eq!(in_force(&text, None, "b"), None);
     }
 }
