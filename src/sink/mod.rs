@@ -4,6 +4,8 @@
 //! with a [`Sink`] and one row in [`TABLE`]; reading, retry, back-off, cursor, dead letters and figures
 //! are [`dispatch`]'s business.
 
+#[cfg(not(feature = "kafka"))]
+mod absent;
 mod access;
 pub mod dispatch;
 mod envelope;
@@ -121,6 +123,8 @@ pub struct SinkKind {
 /// Every kind there is.
 pub static TABLE: &[SinkKind] = &[
     jsonl::KIND,
+    #[cfg(not(feature = "kafka"))]
+    absent::KAFKA,
     #[cfg(feature = "kafka")]
     kafka::KIND,
     mqtt::KIND,

@@ -90,3 +90,17 @@ fn test_sends_one_event_to_each_and_fails_with_the_reason() {
     assert!(!output.status.success() && said(&output).contains("it has log, hook"), "{}", said(&output));
     assert!(!vantage(&["sinks", "replay", &file, "hook"]).status.success(), "replay wants to be told what");
 }
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn a_sink_that_this_build_lacks_says_how_to_get_it() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::willing());
+    let file = pipeline(folder.path(), &hook);
+    let written = std::fs::read_to_string(&file).unwrap();
+    let kafka = "sinks:\n  - {id: bus, type: kafka, brokers: 'k:9092', topic: city, tls: true}\n";
+    std::fs::write(&file, written.replacen("sinks:\n", kafka, 1)).unwrap();
+    let output = vantage(&["check", &file]);
+    let text = said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!output.status.success() && text.contains("built without the feature `kafka`"), "{text}");
+    assert!(text.contains("--features kafka"), "{text}");
+}
