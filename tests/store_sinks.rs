@@ -288,6 +288,9 @@ fn parameters_are_checked_by_name() {
     assert_eq!(check("stdout", json!({})), [""; 0]);
     assert_eq!(check("stdout", json!({ "path": "x" })), ["path"]);
     assert!(sink::find("carrier_pigeon").is_none());
+    // A kind of other builds is known, and cannot be used whatever its parameters.
+    #[cfg(not(feature = "kafka"))]
+    assert_eq!(check("kafka", json!({ "brokers": "k:9092" })), ["type"]);
     for kind in sink::TABLE {
         assert!((kind.schema)().is_object(), "{}", kind.name);
     }
