@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use store_support::event;
 use vantage::contract::{CHANNELS, Checker, Envelope, Rating, Summary, asyncapi, event_schema, record_schema};
-use vantage::scene::{Event, Phase, Position, StoredEvent};
+use vantage::scene::{Event, InlineStill, Phase, Position, StoredEvent};
 use vantage::sink::cloud_event;
 
 /// Envelopes of a good stream: two cameras, instants, and a happening with start, update and end on the first.
@@ -76,6 +76,38 @@ fn repeats_are_no_errors() {
     let summary = check(&lines);
     assert!(summary.ok, "{:#?}", summary.findings);
     assert_eq!((summary.records, summary.repeats), (11, 10));
+}
+
+/// A message and its repeat differ when the still was written, deleted or refused in between.
+#[test]
+fn a_repeat_with_another_still_is_the_same_record() {
+    let jpeg = [0xff, 0xd8, 1, 2, 3, 0xff, 0xd9];
+    let with = |still: Value| {
+        let mut line = stream()[0].clone();
+        line["data"]["still"] = json!("gate-1.x.jpg");
+        if !still.is_null() {
+            line["data"]["still_inline"] = still;
+        }
+        line
+    };
+    let carried = serde_json::to_value(InlineStill::carried(&jpeg)).unwrap();
+    let summary = check(&[with(carried.clone()), with(json!(null)), with(json!({"left_out": "missing"}))]);
+    assert!(summary.ok, "{:#?}", summary.findings);
+    assert_eq!((summary.records, summary.repeats), (1, 2));
+    let mut other = with(json!(null));
+    other["data"]["rule"] = json!("another");
+    assert_eq!(errors(&check(&[with(carried.clone()), other])), [("repeats", 2)]);
+
+    let broken = |change: fn(&mut Value)| {
+        let mut line = with(carried.clone());
+        change(&mut line["data"]);
+        errors(&check(&[line]))
+    };
+    assert_eq!(broken(|data| data["still_inline"]["bytes"] = json!(8)), [("agreement", 1)]);
+    assert_eq!(broken(|data| data["still_inline"]["base64"] = json!("AAAA")), [("agreement", 1)]);
+    assert_eq!(broken(|data| drop(data.as_object_mut().unwrap().remove("still"))), [("agreement", 1)]);
+    assert_eq!(broken(|data| data["still_inline"] = json!({"left_out": "hidden"})), [("schema", 1)]);
+    assert_eq!(broken(|data| data["still_inline"]["media_type"] = json!("image/png")), [("schema", 1)]);
 }
 
 #[test]

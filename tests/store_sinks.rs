@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use store_support::{as_child, child, event, wait_until};
 use vantage::base::time::SystemClock;
 use vantage::base::{ErrorKind, Stop};
-use vantage::scene::{Position, StoredEvent};
+use vantage::scene::{InlineStill, LeftOut, Position, StoredEvent};
 use vantage::sink::dispatch::{self, Dispatcher, SinkState};
-use vantage::sink::{self, Delivery, Outcome, Sink};
+use vantage::sink::{self, Delivery, Outcome, Parcel, Sink};
 use vantage::store::{Query, Retention, Store, StoreOptions};
 
 fn open(folder: &Path) -> Store {
@@ -46,10 +46,16 @@ fn runtime() -> tokio::runtime::Runtime {
 /// The positions of each batch.
 type Seen = Arc<Mutex<Vec<Vec<u64>>>>;
 
+/// What came of each event's still, by position and in the order of the attempts.
+type Stills = Arc<Mutex<Vec<(u64, Option<InlineStill>)>>>;
+
 /// Answers with a script, then `Done`; notes what it was given.
+#[derive(Default)]
 struct Scripted {
     script: Vec<Outcome>,
     seen: Seen,
+    stills: Stills,
+    most_still_bytes: u64,
     hang: bool,
 }
 
@@ -57,13 +63,18 @@ impl Sink for Scripted {
     fn kind(&self) -> &'static str {
         "scripted"
     }
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn most_still_bytes(&self) -> u64 {
+        self.most_still_bytes
+    }
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(1)).await; // there is a runtime
             if self.hang {
                 std::future::pending::<()>().await;
             }
-            self.seen.lock().unwrap().push(batch.iter().map(|e| e.position.0).collect());
+            self.seen.lock().unwrap().push(batch.iter().map(|parcel| parcel.stored.position.0).collect());
+            let stills = batch.iter().map(|parcel| (parcel.stored.position.0, parcel.still.clone()));
+            self.stills.lock().unwrap().extend(stills);
             if self.script.is_empty() { Outcome::Done } else { self.script.remove(0) }
         })
     }
@@ -71,7 +82,7 @@ impl Sink for Scripted {
 
 fn scripted(script: Vec<Outcome>) -> (Box<dyn Sink>, Seen) {
     let seen = Seen::default();
-    (Box::new(Scripted { script, seen: Arc::clone(&seen), hang: false }), seen)
+    (Box::new(Scripted { script, seen: Arc::clone(&seen), ..Scripted::default() }), seen)
 }
 
 #[test]
@@ -146,7 +157,7 @@ fn stopping_drains_what_waits_but_not_for_ever() {
     assert_eq!(store.cursor("test").unwrap(), Position(1000));
 
     submit(&store, 1000..1001);
-    let sink = Box::new(Scripted { script: vec![], seen: Arc::default(), hang: true });
+    let sink = Box::new(Scripted { hang: true, ..Scripted::default() });
     let start_at = std::time::Instant::now();
     start(&runtime, &store, sink, &stop).join().unwrap();
     assert!(start_at.elapsed() < Duration::from_secs(4), "a hanging sink is left after `drain`");
@@ -180,7 +191,8 @@ fn lines(params: &Value, base: &Path) -> vantage::base::Result<Box<dyn Sink>> {
 
 /// Delivers directly, as the dispatcher would.
 fn deliver(sink: &mut dyn Sink, batch: &[StoredEvent]) {
-    assert_eq!(runtime().block_on(sink.deliver(batch)), Outcome::Done);
+    let batch: Vec<Parcel> = batch.iter().cloned().map(Parcel::from).collect();
+    assert_eq!(runtime().block_on(sink.deliver(&batch)), Outcome::Done);
 }
 
 fn numbered(range: std::ops::Range<u64>) -> Vec<StoredEvent> {
@@ -276,6 +288,9 @@ fn parameters_are_checked_by_name() {
     assert_eq!(check("stdout", json!({})), [""; 0]);
     assert_eq!(check("stdout", json!({ "path": "x" })), ["path"]);
     assert!(sink::find("carrier_pigeon").is_none());
+    // A kind of other builds is known, and cannot be used whatever its parameters.
+    #[cfg(not(feature = "kafka"))]
+    assert_eq!(check("kafka", json!({ "brokers": "k:9092" })), ["type"]);
     for kind in sink::TABLE {
         assert!((kind.schema)().is_object(), "{}", kind.name);
     }
@@ -308,4 +323,103 @@ fn a_stored_event_survives_its_json() {
     let stored = store.reader().unwrap().events(&Query::default()).unwrap().remove(0);
     let line = serde_json::to_string(&stored).unwrap();
     assert_eq!(serde_json::from_str::<StoredEvent>(&line).unwrap(), stored);
+}
+
+const JPEG: [u8; 7] = [0xff, 0xd8, 1, 2, 3, 0xff, 0xd9];
+
+/// Events 0, 1, … of which those in `named` name a still.
+fn submit_with_stills(store: &Store, numbers: std::ops::Range<u64>, named: &[u64]) {
+    let events = numbers.map(|n| {
+        let mut event = event("a", n);
+        event.still = named.contains(&n).then(|| format!("a.{n}.jpg"));
+        event
+    });
+    store.writer().submit_acked(events.collect()).unwrap().recv().unwrap();
+}
+
+fn carrying(script: Vec<Outcome>) -> (Box<dyn Sink>, Seen, Stills) {
+    let sink = Scripted { script, most_still_bytes: JPEG.len() as u64, ..Scripted::default() };
+    let (seen, stills) = (Arc::clone(&sink.seen), Arc::clone(&sink.stills));
+    (Box::new(sink), seen, stills)
+}
+
+fn left_out(left_out: LeftOut) -> Option<InlineStill> {
+    Some(InlineStill::LeftOut { left_out })
+}
+
+#[test]
+fn stills_go_with_their_events_and_what_is_missing_is_said() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    store.put_still("a.1.jpg", &JPEG).unwrap();
+    store.put_still("a.2.jpg", &[&JPEG[..], &JPEG].concat()).unwrap();
+    // Stored before the sink began: nobody writes the missing one any more.
+    submit_with_stills(&store, 0..6, &[1, 2, 3]);
+    let (sink, seen, stills) = carrying(vec![]);
+    let running = start(&runtime, &store, sink, &stop);
+    wait_until("six delivered", Duration::from_secs(10), || running.status().delivered == 6);
+    let expected =
+        [None, Some(InlineStill::carried(&JPEG)), left_out(LeftOut::TooLarge), left_out(LeftOut::Missing), None, None];
+    assert_eq!(stills.lock().unwrap().iter().map(|(_, still)| still.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!(*seen.lock().unwrap(), [vec![1], vec![2], vec![3], vec![4], vec![5, 6]], "one picture at a time");
+    assert_eq!(store.cursor("test").unwrap(), Position(6));
+
+    // Fresh events: one still is written after its event, one never.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            submit_with_stills(&store, 6..8, &[6]);
+            std::thread::sleep(Duration::from_millis(100));
+            store.put_still("a.6.jpg", &JPEG).unwrap();
+        });
+    });
+    wait_until("eight delivered", Duration::from_secs(10), || running.status().delivered == 8);
+    submit_with_stills(&store, 8..9, &[8]);
+    wait_until("nine delivered", Duration::from_secs(10), || running.status().delivered == 9);
+    let expected = [Some(InlineStill::carried(&JPEG)), None, left_out(LeftOut::NotYet)];
+    assert_eq!(stills.lock().unwrap()[6..].iter().map(|(_, still)| still.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!(seen.lock().unwrap().concat(), (1..=9).collect::<Vec<_>>(), "in order all the same");
+    stop.request();
+    running.join().unwrap();
+}
+
+#[test]
+fn an_event_goes_without_its_picture_before_it_is_given_up() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    (0..4).for_each(|n| store.put_still(&format!("a.{n}.jpg"), &JPEG).unwrap());
+    submit_with_stills(&store, 0..4, &[0, 1, 2, 3]);
+    let no = |n: u64| Outcome::Reject { reasons: vec![(Position(n), "too large".to_owned())] };
+    let broken = || Outcome::Retry { after: None, reason: "broken".to_owned() };
+    let wait = || Outcome::Retry { after: Some(Duration::ZERO), reason: "busy".to_owned() };
+    let (sink, _, stills) = carrying(vec![
+        // 1: refused with the picture, taken without.
+        no(1),
+        Outcome::Done,
+        // 2: refused either way.
+        no(2),
+        no(2),
+        // 3: the connection breaks three times.
+        broken(),
+        broken(),
+        broken(),
+        Outcome::Done,
+        // 4: the far side is busy, which is not the picture's fault.
+        wait(),
+        wait(),
+        wait(),
+        wait(),
+    ]);
+    let running = start(&runtime, &store, sink, &stop);
+    wait_until("all four", Duration::from_secs(30), || running.status().delivered == 3);
+    let carried: Vec<(u64, bool)> =
+        stills.lock().unwrap().iter().map(|(n, still)| (*n, still.as_ref().unwrap().is_carried())).collect();
+    let (with, without) = (true, false);
+    let expected = [(1, with), (1, without), (2, with), (2, without), (3, with), (3, with), (3, with), (3, without)];
+    assert_eq!(carried[..8], expected);
+    assert_eq!(carried[8..], [(4, with); 5]);
+    assert_eq!(stills.lock().unwrap()[1].1, left_out(LeftOut::NotTaken));
+    let letters = store.reader().unwrap().dead_letters("test", 10).unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.position.0).collect::<Vec<_>>(), [2]);
+    stop.request();
+    running.join().unwrap();
 }

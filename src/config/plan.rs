@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -190,6 +190,17 @@ pub enum ServerTls {
     },
     /// With a certificate that the program makes for itself.
     SelfSigned,
+}
+
+impl ServerTls {
+    /// The file of the certificate, for a store in `store`: one of the program's own making is kept there.
+    #[must_use]
+    pub fn certificate(&self, store: &Path) -> PathBuf {
+        match self {
+            Self::Files { certificate, .. } => certificate.clone(),
+            Self::SelfSigned => store.join("tls-cert.pem"),
+        }
+    }
 }
 
 /// How inference is shared.

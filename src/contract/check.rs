@@ -21,6 +21,8 @@ const MAX_REMEMBERED: usize = 1 << 20;
 const MAX_TOLD: usize = 20;
 /// Kind of the events by which connections are tried; they have no place in a camera's sequence.
 const TEST_KIND: &str = "test";
+/// The member of `data` that is no part of the record.
+const STILL: &str = "still_inline";
 /// Schema mistakes told of one line.
 const MAX_PER_LINE: usize = 5;
 
@@ -95,16 +97,16 @@ impl Checker {
             return;
         }
         let mut found = Vec::new();
-        if let Some(envelope) = self.read(line, &mut found) {
-            self.judge(&envelope, line, &mut found);
+        if let Some((envelope, content)) = self.read(line, &mut found) {
+            self.judge(&envelope, content, &mut found);
         }
         self.tell(found);
     }
 
-    /// The envelope of a line that fits the schema.
-    fn read(&self, line: &[u8], found: &mut Vec<Finding>) -> Option<Envelope> {
+    /// The envelope of a line that fits the schema, and what tells its content from another.
+    fn read(&self, line: &[u8], found: &mut Vec<Finding>) -> Option<(Envelope, Digest128)> {
         let at = self.line;
-        let value: Value = match serde_json::from_slice(line) {
+        let mut value: Value = match serde_json::from_slice(line) {
             Ok(value) => value,
             Err(e) => {
                 let help =
@@ -128,28 +130,33 @@ impl Checker {
         if !found.is_empty() {
             return None;
         }
-        match serde_json::from_value(value) {
-            Ok(envelope) => Some(envelope),
+        let envelope = match serde_json::from_value(value.clone()) {
+            Ok(envelope) => envelope,
             Err(e) => {
                 found.push(Finding::error(at, "schema", format!("cannot be read: {e}"), help));
-                None
+                return None;
             }
+        };
+        // The record is compared by its values, and without the still that only one of two repeats may carry.
+        if let Some(data) = value.get_mut("data").and_then(Value::as_object_mut) {
+            data.remove(STILL);
         }
+        Some((envelope, digest(&[value.to_string().as_bytes()])))
     }
 
-    fn judge(&mut self, envelope: &Envelope, line: &[u8], found: &mut Vec<Finding>) {
+    fn judge(&mut self, envelope: &Envelope, content: Digest128, found: &mut Vec<Finding>) {
         agree(envelope, self.line, found);
-        if self.is_repeat(envelope, line, found) {
+        if self.is_repeat(envelope, content, found) {
             return;
         }
         self.records += 1;
-        if envelope.data.event.kind == TEST_KIND {
+        if envelope.data.record.event.kind == TEST_KIND {
             let help =
                 "a connection was tried by `vantage sinks test`; receivers leave events of the kind `test` aside";
             found.push(Finding::note(self.line, "agreement", "an event that no camera made", help));
             return;
         }
-        let event = &envelope.data.event;
+        let event = &envelope.data.record.event;
         if event.time.source == TimeSource::Epoch {
             self.undated += 1;
             if self.undated == 1 {
@@ -163,9 +170,8 @@ impl Checker {
     }
 
     /// Whether the record has come before; a different one under the same name is an error.
-    fn is_repeat(&mut self, envelope: &Envelope, line: &[u8], found: &mut Vec<Finding>) -> bool {
+    fn is_repeat(&mut self, envelope: &Envelope, content: Digest128, found: &mut Vec<Finding>) -> bool {
         let name = digest(&[envelope.source.as_bytes(), envelope.id.as_bytes()]);
-        let content = digest(&[line.trim_ascii()]);
         match self.seen.get(&name) {
             Some(before) if *before == content => {
                 self.repeats += 1;
@@ -240,7 +246,7 @@ impl Checker {
 
 /// What the envelope says twice must be the same.
 fn agree(envelope: &Envelope, line: u64, found: &mut Vec<Finding>) {
-    let event = &envelope.data.event;
+    let event = &envelope.data.record.event;
     let camera = event.camera.as_str();
     let (id, subject) = (format!("{}.{}", event.id, event.revision), event.id.to_string());
     let kind = format!("vantage.event.{}.v1", event.kind);
@@ -259,6 +265,16 @@ fn agree(envelope: &Envelope, line: u64, found: &mut Vec<Finding>) {
             let help = "the envelope is made of the record: something on the way has changed one of them";
             found.push(Finding::error(line, "agreement", what, help));
         }
+    }
+    let Some(still) = &envelope.data.still_inline else { return };
+    let wrong = match still.jpeg() {
+        Err(why) => Some(why),
+        Ok(_) if event.still.is_none() => Some("`still` names none".to_owned()),
+        Ok(_) => None,
+    };
+    if let Some(why) = wrong {
+        let help = "a gateway on the way may have cut or changed it; the file itself is in the store's media folder";
+        found.push(Finding::error(line, "agreement", format!("`{STILL}`: {why}"), help));
     }
 }
 

@@ -1,10 +1,10 @@
 //! An envelope as a receiver reads it: CloudEvents 1.0 in the JSON event format, structured mode.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
-use crate::scene::StoredEvent;
+use crate::scene::{InlineStill, StoredEvent};
 
 /// One record of an event in its CloudEvents 1.0 envelope. `source` and `id` together name the record: where both are
 /// the same, it is the same record, sent again.
@@ -39,6 +39,18 @@ pub struct Envelope {
     pub sequence: String,
     /// What must stay in order: the camera's id (CloudEvents extension `partitionkey`).
     pub partitionkey: String,
+    /// The record, and its still where the sink carries stills.
+    pub data: Data,
+}
+
+/// A record as an envelope holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Data {
     /// The record.
-    pub data: StoredEvent,
+    #[serde(flatten)]
+    pub record: StoredEvent,
+    /// The still, for sinks with `inline_still_kib`; absent where the record names none. It is no part of the record: a
+    /// repeat may have it where the first had not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_inline: Option<InlineStill>,
 }

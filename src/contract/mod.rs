@@ -20,6 +20,6 @@ mod schema;
 
 pub use asyncapi::{CHANNELS, Channel, asyncapi};
 pub use check::{Checker, Summary};
-pub use envelope::Envelope;
+pub use envelope::{Data, Envelope};
 pub use finding::{Finding, Rating};
 pub use schema::{event_schema, record_schema};

@@ -14,6 +14,7 @@ pub mod observation;
 pub mod outbox;
 pub mod schedule;
 pub mod signal;
+pub mod still;
 
 pub use event::{Clip, Event, Phase, Severity};
 pub use geometry::{NormBox, NormPoint, Polygon, Segment};
@@ -24,3 +25,4 @@ pub use moment::Moment;
 pub use observation::{Detection, Observation, SkipReason, Track};
 pub use outbox::{Outbox, Position, Rejected, StoredEvent};
 pub use signal::{Aspect, SignalState};
+pub use still::{InlineStill, LeftOut, StillFile};

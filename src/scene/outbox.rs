@@ -8,7 +8,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Event;
+use super::{Event, StillFile};
 use crate::base::Result;
 
 /// An event's place in the store: from 1, growing, never reused. 0 stands before the first event.
@@ -54,6 +54,9 @@ pub trait Outbox: Send {
     /// # Errors
     /// When the store cannot be read, `Corrupt` when a row is damaged.
     fn read(&mut self, after: Position, limit: usize) -> Result<Vec<StoredEvent>>;
+
+    /// The still of that name, when it has at most `most_bytes`.
+    fn still(&self, name: &str, most_bytes: u64) -> StillFile;
 
     /// Moves the cursor to `up_to` and puts the rejected events among the dead letters, in one
     /// transaction; returns once that is on disk.

@@ -1,6 +1,9 @@
 //! One thread per sink: read by cursor, deliver, confirm, and wait out what fails.
 //!
 //! At most one batch is unconfirmed at any time, and the next is read only after the cursor is on disk.
+//!
+//! For a sink that carries stills, the still of an event that was announced a moment ago is waited for, by this sink alone
+//! and for [`PATIENCE`](super::parcel::PATIENCE) after the announcement at most: however many are missing, no event waits longer.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -10,14 +13,19 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::parcel::{Announced, Parcel, portions};
 use super::{Outcome, Sink};
 use crate::base::{Clock, Error, ErrorKind, Result, Stop, Timestamp};
-use crate::scene::{Outbox, Position, Rejected, StoredEvent};
+use crate::scene::{InlineStill, LeftOut, Outbox, Position, Rejected, StillFile, StoredEvent};
 
 /// The most events of one batch.
 pub const BATCH: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Between two looks for a still that is being written.
+const STILL_PAUSE: Duration = Duration::from_millis(20);
+/// Failed attempts after which an event goes without its picture: the connection may break because of it.
+const ATTEMPTS_WITH_PICTURE: u32 = 3;
 
 /// What a sink is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,16 +120,23 @@ impl Dispatcher {
 pub fn start(outbox: impl Outbox + 'static, sink: Box<dyn Sink>, setting: Setting) -> Result<Dispatcher> {
     let (sender, status) = watch::channel(SinkStatus::default());
     let latest = setting.latest.clone();
+    let announced = Announced::after(*latest.borrow(), setting.clock.monotonic());
     let thread = std::thread::Builder::new()
         .name(format!("sink-{}", setting.name))
-        .spawn(move || run(outbox, sink, setting, sender))
+        .spawn(move || run(outbox, sink, setting, sender, announced))
         .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start a sink's thread: {e}")).source(e))?;
     Ok(Dispatcher { status, latest, thread })
 }
 
-/// Delivers until the stop. Blocks; call it on a thread of its own.
-pub fn run(outbox: impl Outbox, sink: Box<dyn Sink>, setting: Setting, status: watch::Sender<SinkStatus>) {
-    let mut run = Run { outbox, sink, setting, status, deadline: None, failures: 0 };
+/// Delivers until the stop. Blocks.
+fn run(
+    outbox: impl Outbox,
+    sink: Box<dyn Sink>,
+    setting: Setting,
+    status: watch::Sender<SinkStatus>,
+    announced: Announced,
+) {
+    let mut run = Run { outbox, sink, setting, status, announced, deadline: None, failures: 0 };
     if let Err(error) = run.deliver_all() {
         tracing::error!(sink = run.setting.name, %error, "delivery ended");
         run.failed(&error.to_string(), SinkState::Stopped);
@@ -134,6 +149,8 @@ struct Run<O> {
     sink: Box<dyn Sink>,
     setting: Setting,
     status: watch::Sender<SinkStatus>,
+    /// Since when events are known, for the wait for their stills.
+    announced: Announced,
     /// When delivery ends for good; set once the stop was seen.
     deadline: Option<Instant>,
     /// Failed attempts in a row.
@@ -165,11 +182,12 @@ impl<O: Outbox> Run<O> {
                 self.wait_for_events(cursor);
                 continue;
             };
-            let Some(rejected) = self.deliver(&batch) else { return Ok(()) };
+            let events = batch.len() as u64;
+            let Some(rejected) = self.deliver_portions(batch) else { return Ok(()) };
             let refused = rejected.len() as u64;
             self.outbox.confirm(last, rejected)?;
             cursor = last;
-            self.succeeded(cursor, batch.len() as u64 - refused, refused);
+            self.succeeded(cursor, events - refused, refused);
         }
     }
 
@@ -183,15 +201,55 @@ impl<O: Outbox> Run<O> {
         }
     }
 
-    /// Tries until the batch is through. Returns what was refused; `None` when it is time to end.
-    fn deliver(&mut self, batch: &[StoredEvent]) -> Option<Vec<Rejected>> {
+    /// Delivers what was read, with stills where the sink carries them. Returns what was refused; `None` when it is time
+    /// to end.
+    fn deliver_portions(&mut self, batch: Vec<StoredEvent>) -> Option<Vec<Rejected>> {
+        let most_bytes = self.sink.most_still_bytes();
+        if most_bytes > 0 {
+            self.announced.note(*self.setting.latest.borrow(), self.setting.clock.monotonic());
+        }
+        let mut rejected = Vec::new();
+        for mut portion in portions(batch, most_bytes > 0) {
+            if let ([parcel], 1..) = (portion.as_mut_slice(), most_bytes)
+                && let Some(name) = &parcel.stored.event.still
+            {
+                parcel.still = Some(self.still(name, parcel.stored.position, most_bytes));
+            }
+            rejected.extend(self.deliver(&mut portion)?);
+        }
+        Some(rejected)
+    }
+
+    /// An event's still for its message, once it is there.
+    fn still(&self, name: &str, position: Position, most_bytes: u64) -> InlineStill {
+        let Setting { clock, stop, .. } = &self.setting;
+        let until = self.announced.wait_until(position).filter(|until| clock.monotonic() < *until);
+        let missing = if until.is_some() { LeftOut::NotYet } else { LeftOut::Missing };
+        loop {
+            // Asked before the look: what was written before the stop is found.
+            let is_last = stop.requested() || until.is_none_or(|until| clock.monotonic() >= until);
+            let file = self.outbox.still(name, most_bytes);
+            if is_last || file != StillFile::Missing {
+                return InlineStill::of(file, missing);
+            }
+            stop.wait_timeout(STILL_PAUSE);
+        }
+    }
+
+    /// Tries until the batch is through. Returns what was refused; `None` when it is time to end. Before an event with its
+    /// still becomes a dead letter it goes without it: whatever is wrong with the picture, the event is not lost for it.
+    fn deliver(&mut self, batch: &mut [Parcel]) -> Option<Vec<Rejected>> {
+        let mut attempts = 0;
         loop {
             match self.attempt(batch)? {
                 Outcome::Done => return Some(Vec::new()),
                 Outcome::Reject { reasons } => {
+                    if reasons.first().is_some_and(|(_, reason)| self.leave_pictures_out(batch, reason)) {
+                        continue;
+                    }
                     let mut rejected: Vec<Rejected> = reasons
                         .into_iter()
-                        .filter(|(position, _)| batch.iter().any(|e| e.position == *position))
+                        .filter(|(position, _)| batch.iter().any(|parcel| parcel.stored.position == *position))
                         .map(|(position, reason)| Rejected { position, reason })
                         .collect();
                     rejected.sort_by_key(|r| r.position);
@@ -203,6 +261,11 @@ impl<O: Outbox> Run<O> {
                     return Some(rejected);
                 }
                 Outcome::Retry { after, reason } => {
+                    // A wait that the far side asks for, or a login that is refused, is not about the picture.
+                    attempts += u32::from(after.is_none());
+                    if attempts >= ATTEMPTS_WITH_PICTURE {
+                        self.leave_pictures_out(batch, &reason);
+                    }
                     if self.pause(after, &reason) {
                         return None;
                     }
@@ -217,8 +280,20 @@ impl<O: Outbox> Run<O> {
         }
     }
 
+    /// Whether there was a picture to leave out.
+    fn leave_pictures_out(&self, batch: &mut [Parcel], reason: &str) -> bool {
+        let mut any = false;
+        for parcel in batch.iter_mut().filter(|parcel| parcel.still.is_some()) {
+            any |= parcel.leave_picture_out();
+        }
+        if any {
+            tracing::info!(sink = self.setting.name, reason, "not taken with its still; sent again without it");
+        }
+        any
+    }
+
     /// One delivery; `None` when the stop's deadline came first.
-    fn attempt(&mut self, batch: &[StoredEvent]) -> Option<Outcome> {
+    fn attempt(&mut self, batch: &[Parcel]) -> Option<Outcome> {
         let now = self.setting.clock.monotonic();
         if self.setting.stop.requested() && self.deadline.is_none() {
             self.deadline = Some(now + self.setting.drain);

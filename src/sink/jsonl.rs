@@ -17,9 +17,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::dispatch::BATCH;
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, params};
 use crate::base::{Error, ErrorKind, EventId, Result};
-use crate::scene::StoredEvent;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "jsonl",
@@ -105,10 +104,10 @@ impl JsonLines {
         Ok(Self { path, max_bytes, keep_files, file: Some(file), len, written: tail.into_iter().collect() })
     }
 
-    fn write(&mut self, batch: &[StoredEvent]) -> Outcome {
+    fn write(&mut self, batch: &[Parcel]) -> Outcome {
         let mut lines = Vec::new();
         let mut skipped = 0;
-        for event in batch {
+        for Parcel { stored: event, .. } in batch {
             if self.written.contains(&Identity { id: event.event.id, revision: event.event.revision }) {
                 skipped += 1;
                 continue;
@@ -180,7 +179,7 @@ impl Sink for JsonLines {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(std::future::ready(self.write(batch)))
     }
 }

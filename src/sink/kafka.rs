@@ -17,9 +17,8 @@ use serde_json::{Map, Value};
 
 use super::access::Access;
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, attempt, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, attempt, params};
 use crate::base::{Error, Result};
-use crate::scene::StoredEvent;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "kafka",
@@ -29,6 +28,9 @@ pub(super) const KIND: SinkKind = SinkKind {
     schema: params::schema::<Params>,
     paths: Access::PATHS,
 };
+
+/// librdkafka's default of `message.max.bytes`.
+const DEFAULT_MAX_BYTES: u32 = 1_000_000;
 
 /// How a login is proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -126,7 +128,11 @@ impl Sink for Kafka {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn most_still_bytes(&self) -> u64 {
+        self.params.origin.most_still_bytes()
+    }
+
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async {
             let place = self.params.place();
             let outcome = attempt(&place, self.publish(batch)).await;
@@ -153,6 +159,10 @@ impl Params {
             .set("acks", "all")
             .set("message.timeout.ms", "0")
             .set("linger.ms", "5");
+        if let Some(kib) = self.origin.room_kib() {
+            // Else the client refuses what is above its own default; the topic's limit counts as well.
+            config.set("message.max.bytes", (kib * 1024).max(DEFAULT_MAX_BYTES).to_string());
+        }
         let login = self.access.login().map_err(unusable)?;
         config.set(
             "security.protocol",
@@ -183,7 +193,7 @@ impl Params {
 
 impl Kafka {
     /// Queues all, in order, then waits for every acknowledgement.
-    async fn publish(&mut self, batch: &[StoredEvent]) -> std::result::Result<Outcome, Outcome> {
+    async fn publish(&mut self, batch: &[Parcel]) -> std::result::Result<Outcome, Outcome> {
         let Self { params, producer } = self;
         let producer = match producer {
             Some(producer) => producer,
@@ -191,8 +201,8 @@ impl Kafka {
         };
         let mut reasons = Vec::new();
         let mut sent = Vec::with_capacity(batch.len());
-        for stored in batch {
-            let body = params.origin.bytes(stored).map_err(|reason| Outcome::Fatal { reason })?;
+        for Parcel { stored, still } in batch {
+            let body = params.origin.bytes(stored, still.as_ref()).map_err(|reason| Outcome::Fatal { reason })?;
             let id = message_id(stored);
             let headers = OwnedHeaders::new()
                 .insert(Header { key: "content-type", value: Some(MEDIA_TYPE) })

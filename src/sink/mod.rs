@@ -4,6 +4,8 @@
 //! with a [`Sink`] and one row in [`TABLE`]; reading, retry, back-off, cursor, dead letters and figures
 //! are [`dispatch`]'s business.
 
+#[cfg(not(feature = "kafka"))]
+mod absent;
 mod access;
 pub mod dispatch;
 mod envelope;
@@ -13,6 +15,7 @@ mod kafka;
 mod mqtt;
 mod nats;
 mod params;
+mod parcel;
 mod postgres;
 mod sqlite;
 mod stdout;
@@ -27,6 +30,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::params::ParamError;
+pub use self::parcel::{Parcel, portions};
 use crate::base::Result;
 use crate::scene::{Position, StoredEvent};
 
@@ -94,9 +98,14 @@ pub trait Sink: Send {
     /// The sink's kind, as in [`TABLE`].
     fn kind(&self) -> &'static str;
 
+    /// The largest still, bytes, that its messages carry; 0: an event names its still and no more.
+    fn most_still_bytes(&self) -> u64 {
+        0
+    }
+
     /// Delivers a batch, in order, and returns when the far side has confirmed it. `batch` is never
     /// empty. The future may be dropped when the program stops.
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a>;
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a>;
 }
 
 /// Makes a sink from its parameters and the folder that relative paths count from.
@@ -121,6 +130,8 @@ pub struct SinkKind {
 /// Every kind there is.
 pub static TABLE: &[SinkKind] = &[
     jsonl::KIND,
+    #[cfg(not(feature = "kafka"))]
+    absent::KAFKA,
     #[cfg(feature = "kafka")]
     kafka::KIND,
     mqtt::KIND,
@@ -138,12 +149,13 @@ pub fn find(name: &str) -> Option<&'static SinkKind> {
     TABLE.iter().find(|kind| kind.name == name)
 }
 
-/// A record in its CloudEvents envelope, as JSON without a line end: what the sinks send, by the record's own site.
+/// A record in its CloudEvents envelope, as JSON without a line end: what the sinks send, by the record's own site and
+/// without its still.
 ///
 /// # Errors
 /// `Internal` when a record is no JSON.
 pub fn cloud_event(stored: &StoredEvent) -> Result<Vec<u8>> {
     envelope::Origin::default()
-        .bytes(stored)
+        .bytes(stored, None)
         .map_err(|why| crate::base::Error::new(crate::base::ErrorKind::Internal, why))
 }

@@ -16,9 +16,8 @@ use url::Url;
 
 use super::access::{Access, with_causes};
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
-use super::{Delivery, LATER, Outcome, ParamError, Sink, SinkKind, TIMEOUT, attempt, params};
+use super::{Delivery, LATER, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, attempt, params};
 use crate::base::{Error, Result, redact_url};
-use crate::scene::StoredEvent;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "nats",
@@ -119,7 +118,11 @@ impl Sink for Nats {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn most_still_bytes(&self) -> u64 {
+        self.params.origin.most_still_bytes()
+    }
+
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async {
             let place = self.url.to_string();
             let outcome = attempt(&place, self.publish(batch)).await;
@@ -141,15 +144,16 @@ fn is_too_large(error: &PublishError) -> bool {
 
 impl Nats {
     /// Sends all, then waits for every acknowledgement.
-    async fn publish(&mut self, batch: &[StoredEvent]) -> std::result::Result<Outcome, Outcome> {
+    async fn publish(&mut self, batch: &[Parcel]) -> std::result::Result<Outcome, Outcome> {
         if self.context.is_none() {
             self.context = Some(self.open().await?);
         }
         let Some(context) = &self.context else { return Ok(Outcome::retry("not connected")) };
         let mut reasons = Vec::new();
         let mut sent = Vec::with_capacity(batch.len());
-        for stored in batch {
-            let payload = self.params.origin.bytes(stored).map_err(|reason| Outcome::Fatal { reason })?;
+        for Parcel { stored, still } in batch {
+            let payload =
+                self.params.origin.bytes(stored, still.as_ref()).map_err(|reason| Outcome::Fatal { reason })?;
             let subject = format!("{}.{}.{}", self.params.prefix, stored.event.camera, stored.event.kind);
             let message = PublishMessage::build()
                 .payload(payload.into())

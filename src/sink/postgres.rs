@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::access::{Access, with_causes};
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, attempt, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, attempt, params};
 use crate::base::Result;
 use crate::scene::StoredEvent;
 
@@ -109,7 +109,7 @@ impl Sink for Postgres {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async {
             let place = self.params.place();
             let outcome = attempt(&place, self.insert(batch)).await;
@@ -122,12 +122,12 @@ impl Sink for Postgres {
 }
 
 impl Postgres {
-    async fn insert(&mut self, batch: &[StoredEvent]) -> std::result::Result<Outcome, Outcome> {
+    async fn insert(&mut self, batch: &[Parcel]) -> std::result::Result<Outcome, Outcome> {
         if self.session.is_none() {
             self.session = Some(self.params.open().await?);
         }
         let Some(Session { client, insert }) = &self.session else { return Ok(Outcome::retry("not connected")) };
-        let rows = json(batch).map_err(|reason| Outcome::Fatal { reason })?;
+        let rows = json(batch.iter().map(|parcel| &parcel.stored)).map_err(|reason| Outcome::Fatal { reason })?;
         match client.execute(insert, &[&rows]).await {
             Ok(_) => return Ok(Outcome::Done),
             Err(e) if !refuses_data(&e) => return Err(self.params.failure(&e)),
@@ -135,8 +135,8 @@ impl Postgres {
         }
         // Something in the batch is not for this database: one by one shows what.
         let mut reasons = Vec::new();
-        for stored in batch {
-            let row = json(std::slice::from_ref(stored)).map_err(|reason| Outcome::Fatal { reason })?;
+        for Parcel { stored, .. } in batch {
+            let row = json(std::iter::once(stored)).map_err(|reason| Outcome::Fatal { reason })?;
             match client.execute(insert, &[&row]).await {
                 Ok(_) => {}
                 Err(e) if refuses_data(&e) => reasons.push((stored.position, with_causes(&e))),
@@ -147,8 +147,8 @@ impl Postgres {
     }
 }
 
-fn json(batch: &[StoredEvent]) -> std::result::Result<String, String> {
-    serde_json::to_string(batch).map_err(|e| e.to_string())
+fn json<'a>(batch: impl Iterator<Item = &'a StoredEvent>) -> std::result::Result<String, String> {
+    serde_json::to_string(&batch.collect::<Vec<_>>()).map_err(|e| e.to_string())
 }
 
 /// Classes 22 (data exception) and 23 (constraint violation) of PostgreSQL's appendix A: the row, not the server.

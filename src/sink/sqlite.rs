@@ -12,9 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, params as parameters};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, params as parameters};
 use crate::base::{Error, ErrorKind, Result};
-use crate::scene::{Position, StoredEvent};
+use crate::scene::Position;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "sqlite",
@@ -95,13 +95,13 @@ impl Sink for Sqlite {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(std::future::ready(self.write(batch)))
     }
 }
 
 impl Sqlite {
-    fn write(&mut self, batch: &[StoredEvent]) -> Outcome {
+    fn write(&mut self, batch: &[Parcel]) -> Outcome {
         let file = match self.file.take().map_or_else(|| open(&self.path), Ok) {
             Ok(file) => self.file.insert(file),
             Err(error) => return Outcome::later(error.to_string()),
@@ -118,10 +118,10 @@ impl Sqlite {
 }
 
 /// One transaction. Returns what the file refuses for good.
-fn insert(file: &mut Connection, batch: &[StoredEvent]) -> rusqlite::Result<Vec<(Position, String)>> {
+fn insert(file: &mut Connection, batch: &[Parcel]) -> rusqlite::Result<Vec<(Position, String)>> {
     let mut reasons = Vec::new();
     let transaction = file.transaction()?;
-    for stored in batch {
+    for Parcel { stored, .. } in batch {
         let body = serde_json::to_string(stored).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
         match transaction.prepare_cached(INSERT)?.execute(params![body]) {
             Ok(_) => {}

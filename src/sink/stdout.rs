@@ -9,9 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, params};
 use crate::base::Result;
-use crate::scene::StoredEvent;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "stdout",
@@ -42,14 +41,14 @@ impl Sink for Stdout {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(std::future::ready(write(batch)))
     }
 }
 
-fn write(batch: &[StoredEvent]) -> Outcome {
+fn write(batch: &[Parcel]) -> Outcome {
     let mut lines = Vec::new();
-    for event in batch {
+    for Parcel { stored: event, .. } in batch {
         if let Err(e) = serde_json::to_writer(&mut lines, event) {
             return Outcome::Fatal { reason: format!("event at position {}: {e}", event.position) };
         }

@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::access::Access;
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, params};
 use crate::base::Result;
 use crate::scene::{Severity, StoredEvent};
 
@@ -128,7 +128,7 @@ impl Sink for Syslog {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async {
             let sent = tokio::time::timeout(TIMEOUT, self.send(batch)).await;
             let failure = match sent {
@@ -172,7 +172,7 @@ impl Params {
 }
 
 impl Syslog {
-    async fn send(&mut self, batch: &[StoredEvent]) -> std::result::Result<(), String> {
+    async fn send(&mut self, batch: &[Parcel]) -> std::result::Result<(), String> {
         if let Some(Link::Stream(stream)) = &mut self.link {
             // Collectors say nothing; whatever is read now is the end of the connection.
             let closed = tokio::time::timeout(std::time::Duration::ZERO, stream.read_u8()).await;
@@ -186,7 +186,7 @@ impl Syslog {
         match &mut self.link {
             Some(Link::Stream(stream)) => {
                 let mut frames = Vec::new();
-                for stored in batch {
+                for Parcel { stored, .. } in batch {
                     let message = message(&self.params, stored);
                     frames.extend_from_slice(format!("{} ", message.len()).as_bytes());
                     frames.extend_from_slice(message.as_bytes());
@@ -195,7 +195,7 @@ impl Syslog {
                 stream.flush().await.map_err(|e| e.to_string())
             }
             Some(Link::Datagram(socket)) => {
-                for stored in batch {
+                for Parcel { stored, .. } in batch {
                     socket.send(message(&self.params, stored).as_bytes()).await.map_err(|e| e.to_string())?;
                 }
                 Ok(())

@@ -24,6 +24,7 @@ mod retention;
 mod schema;
 mod sinks;
 mod span;
+mod stills;
 mod sweeper;
 mod writer;
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::query::{Query, Reader};
 use super::writer::EventWriter;
 use crate::base::Result;
-use crate::scene::{Outbox, Position, Rejected, StoredEvent};
+use crate::scene::{Outbox, Position, Rejected, StillFile, StoredEvent};
 
 /// Names of the sinks that are running: retention must not delete what they still want in silence.
 #[derive(Clone, Default)]
@@ -70,6 +70,10 @@ impl Outbox for SinkOutbox {
         let mut batch = self.reader.events(&Query { after_position: Some(after), limit, ..Query::default() })?;
         batch.truncate(batch.partition_point(|e| e.position <= announced));
         Ok(batch)
+    }
+
+    fn still(&self, name: &str, most_bytes: u64) -> StillFile {
+        self.reader.still(name, most_bytes)
     }
 
     fn confirm(&mut self, up_to: Position, rejected: Vec<Rejected>) -> Result<()> {

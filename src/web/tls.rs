@@ -20,7 +20,7 @@ pub(super) fn server_config(plan: &ServerTls, store: &Path, listen: IpAddr) -> R
     let (certificate, key) = match plan {
         ServerTls::Files { certificate, key } => (certificate.clone(), key.clone()),
         ServerTls::SelfSigned => {
-            let pair = (store.join("tls-cert.pem"), store.join("tls-key.pem"));
+            let pair = (plan.certificate(store), store.join("tls-key.pem"));
             if !pair.0.is_file() || !pair.1.is_file() {
                 make(&pair.0, &pair.1, listen)?;
             }

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use vantage::scene::Outbox;
 use vantage::scene::{Position, Rejected};
 use vantage::store::{Store, StoreOptions};
@@ -52,7 +57,7 @@ fn status_dead_letters_and_replay() {
     assert_eq!(figures[1], [&json!("hook"), &json!(10), &json!(30), &json!(2)]);
     assert!(lines[0]["confirmed_at"].is_null() && lines[1]["confirmed_at"].is_string());
     let table = said(&vantage(&["sinks", "status", &file]));
-    assert!(table.contains("never") && table.contains("no answer from a running program"), "{table}");
+    assert!(table.contains("never") && table.contains("not known: the pipeline has no `server`"), "{table}");
 
     let letters = said(&vantage(&["sinks", "dead-letters", &file, "hook"]));
     assert_eq!(letters.lines().count(), 2, "{letters}");
@@ -89,4 +94,90 @@ fn test_sends_one_event_to_each_and_fails_with_the_reason() {
     let output = vantage(&["sinks", "test", &file, "hok"]);
     assert!(!output.status.success() && said(&output).contains("it has log, hook"), "{}", said(&output));
     assert!(!vantage(&["sinks", "replay", &file, "hook"]).status.success(), "replay wants to be told what");
+}
+
+/// A certificate of one's own and its key, as `NAME.pem` and `NAME.key`.
+fn certificate(folder: &Path, name: &str) {
+    let made = rcgen::generate_simple_self_signed(vec!["camera.example".to_owned()]).unwrap();
+    std::fs::write(folder.join(format!("{name}.pem")), made.cert.pem()).unwrap();
+    std::fs::write(folder.join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
+}
+
+/// A port with TLS that answers as the running program does to whoever brings the token.
+fn tls_port(folder: &Path, name: &str, token: &'static str) -> (u16, tokio::runtime::Runtime) {
+    let chain = vec![CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(folder.join(format!("{name}.key"))).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    runtime.spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut tls) = acceptor.accept(socket).await else { continue };
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let Ok(byte) = tls.read_u8().await else { break };
+                request.push(byte);
+            }
+            let request = String::from_utf8(request).unwrap().to_lowercase();
+            assert!(request.starts_with("get /api/sinks http/1.1"), "{request}");
+            let (status, body) = if request.contains(&format!("authorization: bearer {token}\r\n")) {
+                let hook = json!({"sink": "hook", "state": "retrying", "last_error": "answered 503", "backlog": 30});
+                ("200 OK", json!([{"sink": "log", "state": "running", "last_error": null}, hook]).to_string())
+            } else {
+                ("401 Unauthorized", "{}".to_owned())
+            };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let _ = tls.write_all(answer.as_bytes()).await;
+            let _ = tls.shutdown().await;
+        }
+    });
+    (port, runtime)
+}
+
+#[test]
+fn status_asks_a_port_with_tls_by_the_pipelines_own_certificate() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::willing());
+    let file = pipeline(folder.path(), &hook);
+    let written = std::fs::read_to_string(&file).unwrap();
+    ["own", "other"].iter().for_each(|name| certificate(folder.path(), name));
+    let token = folder.path().join("token");
+    std::fs::write(&token, "vantage_abc\n").unwrap();
+    let ask = |shown: &str, extra: &[&str]| {
+        let (port, _runtime) = tls_port(folder.path(), shown, "vantage_abc");
+        let server = format!("server: {{listen: '127.0.0.1:{port}', tls: {{certificate: own.pem, key: own.key}}}}\n");
+        std::fs::write(&file, format!("{written}{server}")).unwrap();
+        said(&vantage(&[&["sinks", "status", file.as_str()], extra].concat()))
+    };
+    let token = token.display().to_string();
+    let table = ask("own", &["--token-file", &token]);
+    assert!(table.contains("retrying: answered 503") && table.contains(" running"), "{table}");
+    let table = ask("own", &[]);
+    assert!(table.contains("the port asks who is there: give --token-file"), "{table}");
+    // Somebody else's port learns no token.
+    let table = ask("other", &["--token-file", &token]);
+    assert!(table.contains("no answer from a running program") && table.contains("ertificate"), "{table}");
+    let table = ask("own", &["--token-file", "/nowhere"]);
+    assert!(table.contains("--token-file: /nowhere"), "{table}");
+}
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn a_sink_that_this_build_lacks_says_how_to_get_it() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::willing());
+    let file = pipeline(folder.path(), &hook);
+    let written = std::fs::read_to_string(&file).unwrap();
+    let kafka = "sinks:\n  - {id: bus, type: kafka, brokers: 'k:9092', topic: city, tls: true}\n";
+    std::fs::write(&file, written.replacen("sinks:\n", kafka, 1)).unwrap();
+    let output = vantage(&["check", &file]);
+    let text = said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!output.status.success() && text.contains("built without the feature `kafka`"), "{text}");
+    assert!(text.contains("--features kafka"), "{text}");
 }

@@ -64,6 +64,24 @@ impl Nats {
     }
 }
 
+impl Nats {
+    /// Every message of the stream, with its subject, in the order in which the server took them.
+    pub fn messages(&self) -> Vec<(String, Value)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = async_nats::connect(self.0.get("NATS_URL")).await.unwrap();
+            let mut stream = async_nats::jetstream::new(client).get_stream("CITY").await.unwrap();
+            let last = stream.info().await.unwrap().state.last_sequence;
+            let mut messages = Vec::new();
+            for sequence in 1..=last {
+                let message = stream.get_raw_message(sequence).await.unwrap();
+                messages.push((message.subject.to_string(), serde_json::from_slice(&message.payload).unwrap()));
+            }
+            messages
+        })
+    }
+}
+
 impl FarSide for Nats {
     fn kind(&self) -> &'static str {
         "nats"
@@ -72,20 +90,12 @@ impl FarSide for Nats {
         json!({"url": self.0.get("NATS_URL"), "stream": "CITY", "prefix": "city.events"})
     }
     fn received(&self) -> Vec<Record> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let client = async_nats::connect(self.0.get("NATS_URL")).await.unwrap();
-            let mut stream = async_nats::jetstream::new(client).get_stream("CITY").await.unwrap();
-            let last = stream.info().await.unwrap().state.last_sequence;
-            let mut records = Vec::new();
-            for sequence in 1..=last {
-                let message = stream.get_raw_message(sequence).await.unwrap();
-                let record = Record::of_cloud_event(&serde_json::from_slice(&message.payload).unwrap());
-                assert_eq!(message.subject.as_str(), format!("city.events.{}.line_crossing", record.camera));
-                records.push(record);
-            }
-            records
-        })
+        let records = self.messages().into_iter().map(|(subject, body)| {
+            let record = Record::of_cloud_event(&body);
+            assert_eq!(subject, format!("city.events.{}.line_crossing", record.camera));
+            record
+        });
+        records.collect()
     }
     fn stop(&mut self) {
         self.0.stop("nats");
@@ -214,6 +224,13 @@ impl Mqtt {
         let services = Services::start(&["mosquitto"]);
         let (subscriber, lines) = subscribe(services.get("MQTT_PORT"), "vantage/events/#");
         Self { services, version, subscriber, lines }
+    }
+}
+
+impl Mqtt {
+    /// The bodies of all messages, in the order of their arrival.
+    pub fn bodies(&self) -> Vec<Value> {
+        messages(&self.lines).iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect()
     }
 }
 

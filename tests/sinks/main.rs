@@ -13,6 +13,7 @@ mod mqtt;
 mod nats;
 mod postgres;
 mod sqlite;
+mod stills;
 mod syslog;
 mod webhook;
 

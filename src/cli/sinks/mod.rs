@@ -3,6 +3,7 @@
 //!
 //! All of it reads the store beside a running program and writes nothing to it: cursors stay where they are.
 
+mod ask;
 mod send;
 mod status;
 
@@ -37,6 +38,9 @@ enum Command {
         /// One JSON object per line.
         #[arg(long)]
         json: bool,
+        /// File with a token of the API, for a running program whose port asks who is there.
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
     },
     /// Connects to sinks as `run` would and delivers one event of kind `test`.
     Test {
@@ -88,7 +92,9 @@ struct Replay {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.command {
-        Command::Status { pipeline, json } => status::run(&plan::load(pipeline)?, *json),
+        Command::Status { pipeline, json, token_file } => {
+            status::run(&plan::load(pipeline)?, token_file.as_deref(), *json)
+        }
         Command::Test { pipeline, sinks } => {
             let plan = plan::load(pipeline)?;
             let chosen = if sinks.is_empty() {

@@ -14,9 +14,9 @@ use crate::base::{
 use crate::cli::terminal::say;
 use crate::config::{Plan, SinkPlan};
 use crate::scene::event::Explanation;
-use crate::scene::{Event, Phase, Position, Severity, StoredEvent};
+use crate::scene::{Event, InlineStill, LeftOut, Phase, Position, Severity, StoredEvent};
 use crate::sink::dispatch::BATCH;
-use crate::sink::{Outcome, Sink};
+use crate::sink::{Outcome, Parcel, Sink, portions};
 use crate::store::{Query, Reader, Store};
 
 /// Attempts of one batch, and the pause between them unless the far side asks for another.
@@ -44,7 +44,7 @@ pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan) -> Result<ExitCode> {
     let runtime = runtime()?;
     let mut failed = Vec::new();
     for sink in sinks {
-        let event = [test_event(&sink.id)];
+        let event = [Parcel::from(test_event(&sink.id))];
         let told = match connect(sink, plan) {
             Ok(mut connected) => match runtime.block_on(connected.deliver(&event)) {
                 Outcome::Done => Ok(()),
@@ -57,7 +57,7 @@ pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan) -> Result<ExitCode> {
             Err(error) => Err(error.to_string()),
         };
         match told {
-            Ok(()) => say(format!("{}: confirmed event {}", sink.id, event[0].event.id))?,
+            Ok(()) => say(format!("{}: confirmed event {}", sink.id, event[0].stored.event.id))?,
             Err(reason) => {
                 say(format!("{}: FAILED: {reason}", sink.id))?;
                 failed.push(sink.id.as_str());
@@ -116,18 +116,31 @@ pub(super) fn replay(sink: &SinkPlan, plan: &Plan, which: &Replay) -> Result<Exi
         batch.retain(|stored| stored.position <= newest);
         let Some(last) = batch.last() else { break };
         after = last.position;
-        let reasons = deliver(&runtime, connected.as_mut(), &batch).map_err(|reason| {
-            Error::new(ErrorKind::Io, format!("sink {}: {reason}", sink.id))
-                .help(format!("{confirmed} events are confirmed; go on with --after {}", batch[0].position.0 - 1))
-        })?;
-        for (position, reason) in &reasons {
-            say(format!("refused: position {position}: {reason}"))?;
+        for mut portion in portions(batch, connected.most_still_bytes() > 0) {
+            add_still(&reader, connected.most_still_bytes(), &mut portion);
+            let reasons = deliver(&runtime, connected.as_mut(), &mut portion).map_err(|reason| {
+                let before = portion.first().map_or(0, |parcel| parcel.stored.position.0.saturating_sub(1));
+                Error::new(ErrorKind::Io, format!("sink {}: {reason}", sink.id))
+                    .help(format!("{confirmed} events are confirmed; go on with --after {before}"))
+            })?;
+            for (position, reason) in &reasons {
+                say(format!("refused: position {position}: {reason}"))?;
+            }
+            confirmed += portion.len() - reasons.len();
+            refused += reasons.len();
         }
-        confirmed += batch.len() - reasons.len();
-        refused += reasons.len();
     }
     say(format!("{}: {confirmed} events confirmed, {refused} refused", sink.id))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The still of a portion that is one event, if its sink carries stills.
+fn add_still(reader: &Reader, most_bytes: u64, portion: &mut [Parcel]) {
+    if let ([parcel], 1..) = (portion, most_bytes)
+        && let Some(name) = &parcel.stored.event.still
+    {
+        parcel.still = Some(InlineStill::of(reader.still(name, most_bytes), LeftOut::Missing));
+    }
 }
 
 fn read(reader: &Reader, sink: &str, after: Position, which: &Replay) -> Result<Vec<StoredEvent>> {
@@ -138,26 +151,38 @@ fn read(reader: &Reader, sink: &str, after: Position, which: &Replay) -> Result<
     reader.events(&Query { camera, from, to, after_position: Some(after), limit: BATCH, ..Query::default() })
 }
 
-/// Tries a few times; what was refused, or the last reason.
+/// Tries a few times, the last time without pictures; what was refused, or the last reason.
 fn deliver(
     runtime: &Runtime,
     sink: &mut dyn Sink,
-    batch: &[StoredEvent],
+    batch: &mut [Parcel],
 ) -> std::result::Result<Vec<(Position, String)>, String> {
     let mut left = ATTEMPTS;
     loop {
         match runtime.block_on(sink.deliver(batch)) {
             Outcome::Done => return Ok(Vec::new()),
-            Outcome::Reject { reasons } => return Ok(reasons),
+            Outcome::Reject { reasons } => {
+                if reasons.is_empty() || !leave_pictures_out(batch) {
+                    return Ok(reasons);
+                }
+            }
             Outcome::Fatal { reason } => return Err(reason),
             Outcome::Retry { after, reason } => {
                 left -= 1;
                 if left == 0 {
                     return Err(reason);
                 }
+                if left == 1 {
+                    leave_pictures_out(batch);
+                }
                 tracing::warn!(reason, "trying again");
                 std::thread::sleep(after.unwrap_or(PAUSE).min(LONGEST_PAUSE));
             }
         }
     }
+}
+
+/// Whether there was a picture to leave out.
+fn leave_pictures_out(batch: &mut [Parcel]) -> bool {
+    batch.iter_mut().map(Parcel::leave_picture_out).fold(false, |any, left_out| any | left_out)
 }

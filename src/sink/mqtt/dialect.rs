@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::frigate::Ongoing;
 use super::{Params, frigate, native, onvif};
-use crate::scene::StoredEvent;
+use crate::sink::Parcel;
 
 /// A message to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +33,11 @@ pub(super) enum Dialect {
 ///
 /// # Errors
 /// A record that is no JSON, which is a defect of ours.
-pub(super) fn messages(params: &Params, stored: &StoredEvent, ongoing: &mut Ongoing) -> Result<Vec<Message>, String> {
+pub(super) fn messages(params: &Params, parcel: &Parcel, ongoing: &mut Ongoing) -> Result<Vec<Message>, String> {
     match params.dialect {
-        Dialect::Native => native::messages(params.prefix(), &params.origin, stored),
-        Dialect::Frigate => Ok(frigate::messages(params.prefix(), params.discovery, stored, ongoing)),
-        Dialect::Onvif => Ok(onvif::messages(params.prefix(), stored)),
+        Dialect::Native => native::messages(params.prefix(), &params.origin, parcel),
+        Dialect::Frigate => Ok(frigate::messages(params.prefix(), params.discovery, &parcel.stored, ongoing)),
+        Dialect::Onvif => Ok(onvif::messages(params.prefix(), &parcel.stored)),
     }
 }
 

@@ -22,9 +22,8 @@ use self::frigate::Ongoing;
 use self::session::{Connection, Unconfirmed, Version};
 use super::access::Access;
 use super::envelope::Origin;
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, attempt, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, attempt, params};
 use crate::base::Result;
-use crate::scene::StoredEvent;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "mqtt",
@@ -117,6 +116,16 @@ fn validate(given: &Map<String, Value>) -> Vec<ParamError> {
         let message = "`discovery` would be ignored: only the dialect `frigate` has it";
         mistakes.push(ParamError::new("discovery", message, "remove it, or write `dialect: frigate`"));
     }
+    if let Some(room_kib) = params.origin.room_kib() {
+        if params.dialect != Dialect::Native {
+            let message = "`inline_still_kib` would be ignored: only the dialect `native` carries stills";
+            mistakes.push(ParamError::new("inline_still_kib", message, "remove it, or write `dialect: native`"));
+        } else if room_kib > params.max_kib {
+            let message = format!("a still of `inline_still_kib` has no room in a message of {} KiB", params.max_kib);
+            let help = format!("base64 and the event need more: write `max_kib: {room_kib}` or more, or allow less");
+            mistakes.push(ParamError::new("inline_still_kib", message, help));
+        }
+    }
     mistakes
 }
 
@@ -143,7 +152,11 @@ impl Sink for Mqtt {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn most_still_bytes(&self) -> u64 {
+        self.params.origin.most_still_bytes()
+    }
+
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async {
             let place = self.params.place();
             let outcome = attempt(&place, self.publish(batch)).await;
@@ -157,25 +170,26 @@ impl Sink for Mqtt {
 
 impl Mqtt {
     /// Hands all to the client, in order, then waits for every confirmation.
-    async fn publish(&mut self, batch: &[StoredEvent]) -> std::result::Result<Outcome, Outcome> {
+    async fn publish(&mut self, batch: &[Parcel]) -> std::result::Result<Outcome, Outcome> {
         if self.connection.is_none() {
             self.connection = Some(Connection::open(&self.params, &self.client_id).await?);
         }
         let Some(connection) = &mut self.connection else { return Err(Outcome::retry("not connected")) };
         let mut reasons = Vec::new();
         let mut sent = Vec::with_capacity(batch.len());
-        for stored in batch {
-            let messages = dialect::messages(&self.params, stored, &mut self.ongoing)
+        for parcel in batch {
+            let position = parcel.stored.position;
+            let messages = dialect::messages(&self.params, parcel, &mut self.ongoing)
                 .map_err(|reason| Outcome::Fatal { reason })?;
             let longest = messages.iter().map(|message| message.topic.len() + message.body.len()).max().unwrap_or(0);
             if longest > connection.most_bytes {
                 let reason = format!("{longest} bytes; the limit is {}", connection.most_bytes);
-                reasons.push((stored.position, reason));
+                reasons.push((position, reason));
                 continue;
             }
             for message in messages {
                 let confirmation = connection.send(message).await.map_err(|why| connection.failure(&why))?;
-                sent.push((stored.position, confirmation));
+                sent.push((position, confirmation));
             }
         }
         for (position, confirmation) in sent {

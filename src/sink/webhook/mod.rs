@@ -23,10 +23,10 @@ use self::address::Guarded;
 use self::signature::Key;
 use super::access::{Access, read_secret, with_causes};
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
-use super::{Delivery, Outcome, ParamError, Sink, SinkKind, TIMEOUT, params};
+use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, params};
 use crate::base::time::SystemClock;
 use crate::base::{Clock, Error, ErrorKind, Result, redact_url};
-use crate::scene::{Position, StoredEvent};
+use crate::scene::Position;
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "webhook",
@@ -130,18 +130,23 @@ impl Sink for Webhook {
         KIND.name
     }
 
-    fn deliver<'a>(&'a mut self, batch: &'a [StoredEvent]) -> Delivery<'a> {
+    fn most_still_bytes(&self) -> u64 {
+        self.params.origin.most_still_bytes()
+    }
+
+    fn deliver<'a>(&'a mut self, batch: &'a [Parcel]) -> Delivery<'a> {
         Box::pin(async move {
-            for stored in batch {
-                if self.answered.is_some_and(|answered| stored.position <= answered) {
+            for parcel in batch {
+                let position = parcel.stored.position;
+                if self.answered.is_some_and(|answered| position <= answered) {
                     continue;
                 }
-                match self.post(stored).await {
+                match self.post(parcel).await {
                     Ok(()) => {}
                     Err(Outcome::Reject { reasons }) => self.refused.extend(reasons),
                     Err(failure) => return failure,
                 }
-                self.answered = Some(stored.position);
+                self.answered = Some(position);
             }
             self.answered = None;
             match std::mem::take(&mut self.refused) {
@@ -153,8 +158,8 @@ impl Sink for Webhook {
 }
 
 impl Webhook {
-    async fn post(&self, stored: &StoredEvent) -> std::result::Result<(), Outcome> {
-        let body = self.params.origin.bytes(stored).map_err(|reason| Outcome::Fatal { reason })?;
+    async fn post(&self, Parcel { stored, still }: &Parcel) -> std::result::Result<(), Outcome> {
+        let body = self.params.origin.bytes(stored, still.as_ref()).map_err(|reason| Outcome::Fatal { reason })?;
         let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, MEDIA_TYPE);
         if let Some((user, password)) = self.params.access.login().map_err(|e| Outcome::later(e.to_string()))? {
             request = request.basic_auth(user, Some(password.expose()));
