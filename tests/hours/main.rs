@@ -62,8 +62,8 @@ fn show(title: &str, scored: &[Scored], details: bool) {
     }
     for alarm in scored.iter().flat_map(|s| &s.alarms).filter(|a| a.verdict == Verdict::False) {
         println!(
-            "false {} {} {} at {:.1} s, {:.0?}: {}",
-            alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about
+            "false {} {} {} at {:.1} s, {:.0?}: {}; its track followed {}",
+            alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about, alarm.followed
         );
     }
 }
