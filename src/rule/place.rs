@@ -9,6 +9,9 @@ use super::scene::Scene;
 use super::stand::Stand;
 use crate::scene::{GroundPoint, NormBox, NormPoint, Polygon};
 
+/// A box that ends so near the picture's edge, in its heights, is cut by it or may be: its jitter is as large.
+const CUT_WITHIN: f32 = 0.05;
+
 /// Where a vehicle stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -43,10 +46,14 @@ impl Place {
     }
 }
 
-/// The middle of the room on the road that a vehicle of this box takes; none without a calibration, and where
-/// [`Stance`] cannot tell.
+/// The middle of the room on the road that a vehicle of this box takes; none without a calibration, for a box at the
+/// picture's edge, and where [`Stance`] cannot tell.
 fn middle(bbox: &NormBox, role: Role, lane: Option<&str>, scene: &Scene) -> Option<NormPoint> {
     let ground = scene.ground.as_ref()?;
+    let edge = CUT_WITHIN * bbox.height();
+    if bbox.x1 < edge || bbox.x2 > 1.0 - edge || bbox.y2 > 1.0 - edge {
+        return None;
+    }
     let stance = Stance::of(bbox, role, scene)?;
     let along = lane.and_then(|name| lane_on_ground(scene.lanes.get(name)?, bbox.anchor(), scene));
     let centre = stance.footprint(stance.place, role, along).centre;
@@ -103,6 +110,10 @@ mod tests {
         assert!((across.middle.unwrap().y - 0.488).abs() < 1e-4, "{across:?}");
         assert!(across.is_in_lane("across", &scene));
         assert!(across.is_in(&rectangle(0.4, 0.4, 0.6, 0.49)), "a zone behind its lower edge");
+        // At the picture's edge nobody knows where a box would end.
+        let low = NormBox { y1: 0.959, y2: 0.999, ..bbox };
+        let standing_low = Standing::new(MediaTime(0), scene.in_heights(low.anchor()), 0.01);
+        assert!(Place::of(standing_low.stand(), &low, Role::Truck, Some("up"), &scene).middle.is_none());
         let blind = Scene { ground: None, ..scene };
         assert!(place(Some("up"), &blind).middle.is_none() && !place(Some("up"), &blind).is_in_lane("up", &blind));
     }

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::body::{Flat, lane_on_ground};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::plane::Vec2;
-use super::scene::{Scene, SceneNames};
+use super::scene::{Lane, Scene, SceneNames};
 use super::table::{Compiled, Kind};
 use super::whole::Edges;
 use super::{FrameView, Margin, Rule};
@@ -155,6 +156,8 @@ struct Vertex {
 /// A stretch of path from a vertex to now.
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
+    /// The anchors at its ends, in picture heights.
+    ends: [Vec2; 2],
     /// Straight-line distance in picture heights.
     net: f32,
     straightness: f32,
@@ -215,7 +218,7 @@ impl Rule for WrongWay {
                 out.push(ending(&self.params, &self.common, sight, frame.at, left.since(since), EndReason::Left));
             }
         }
-        self.report(frame, lane.direction(), out);
+        self.report(frame, lane, out);
         while let Some(vehicle) = self.vehicles.take_excess() {
             self.close(&vehicle, frame.at, EndReason::Evicted, out);
         }
@@ -263,13 +266,14 @@ impl Rule for WrongWay {
 }
 
 impl WrongWay {
-    fn report(&mut self, frame: &FrameView<'_>, direction: Vec2, out: &mut Vec<Draft>) {
+    fn report(&mut self, frame: &FrameView<'_>, lane: &Lane, out: &mut Vec<Draft>) {
+        let direction = lane.direction();
         for track in frame.tracks.iter().filter(|track| track.observed) {
             let Some(vehicle) = self.vehicles.get(track.id) else { continue };
             if vehicle.state != State::Watched || vehicle.sight.at != frame.at {
                 continue;
             }
-            let Some(stretch) = self.stretch(vehicle, direction) else { continue };
+            let Some(stretch) = self.stretch(vehicle, lane, frame.scene) else { continue };
             if !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
                 continue;
             }
@@ -304,11 +308,11 @@ impl WrongWay {
     }
 
     /// The shortest stretch that ends now and proves the wrong way.
-    fn stretch(&self, vehicle: &Vehicle, direction: Vec2) -> Option<Stretch> {
+    fn stretch(&self, vehicle: &Vehicle, lane: &Lane, scene: &Scene) -> Option<Stretch> {
         let now = vehicle.sight.at;
         let far = self.far(vehicle);
         let largest_step = self.largest_step();
-        vehicle.path.stretches(now, direction).find(|stretch| {
+        vehicle.path.stretches(now, lane.direction()).find(|stretch| {
             stretch.net >= far
                 && stretch.cosine < self.wrong_below
                 && stretch.straightness >= self.params.straightness as f32
@@ -316,6 +320,7 @@ impl WrongWay {
                 && stretch.whole >= WHOLE_SHARE
                 && stretch.observations >= self.params.observations
                 && stretch.lasted >= self.params.duration.duration()
+                && stretch.cosine_on_ground(lane, scene).is_none_or(|cosine| cosine < f64::from(self.wrong_below))
         })
     }
 
@@ -353,6 +358,18 @@ fn goes_with_a_lane_behind(track: &Track, frame: &FrameView<'_>, own: &str) -> b
         lane.direction().dot(velocity) > ALIKE * velocity.length()
             && DEPTHS.iter().any(|depth| lane.polygon.contains(NormPoint::new(anchor.x, anchor.y - depth * height)))
     })
+}
+
+impl Stretch {
+    /// Cosine of the angle between heading and lane on the ground; none without a calibration. Whoever moves aside on a
+    /// lane that the camera looks along may seem to go back in the picture.
+    fn cosine_on_ground(&self, lane: &Lane, scene: &Scene) -> Option<f64> {
+        let ground = scene.ground.as_ref()?;
+        let [from, to] = self.ends.map(|end| NormPoint::new(end.x / scene.aspect, end.y));
+        let (a, b) = (ground.metres(from)?, ground.metres(to)?);
+        let way = Flat::new(b.x - a.x, b.y - a.y).unit()?;
+        Some(way.dot(lane_on_ground(lane, to, scene)?))
+    }
 }
 
 impl Path {
@@ -402,6 +419,7 @@ impl Path {
             let longest = largest_step;
             largest_step = largest_step.max(vertex.step);
             (net > 0.0 && length > 0.0).then(|| Stretch {
+                ends: [vertex.edges.anchor(), at_end.anchor()],
                 net,
                 straightness: (net / length).min(1.0),
                 largest_step: longest,

@@ -160,16 +160,17 @@ fn the_whole() {
     let only = std::env::var("VANTAGE_HOURS_ONLY").unwrap_or_default();
     let eyes = std::env::var("VANTAGE_HOURS_EYES").unwrap_or_else(|_| "perfect,street,yolox".to_owned());
     let details = std::env::var_os("VANTAGE_HOURS_DETAILS").is_some();
+    let threads = std::env::var("VANTAGE_HOURS_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
     let runs: Vec<PathBuf> = runs(&folder).into_iter().filter(|run| run.to_string_lossy().contains(&only)).collect();
     for eye in eyes.split(',') {
         let measured = (eye != "perfect").then(|| Measured::read(&here().join(eye).with_extension("json")));
         let look = measured.as_ref().map_or(Eye::Perfect, Eye::Measured);
         let scored: Vec<Scored> = std::thread::scope(|scope| {
-            let half = runs.len().div_ceil(2).max(1);
+            let share = runs.len().div_ceil(threads).max(1);
             let work = |part: &[PathBuf]| -> Vec<Scored> {
                 part.iter().map(|run| score(&Traffic::read(run), &pipeline_of(run), look)).collect()
             };
-            let parts: Vec<_> = runs.chunks(half).map(|part| scope.spawn(move || work(part))).collect();
+            let parts: Vec<_> = runs.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
             parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
         });
         show(&format!("{eye}: {} cameras", runs.len()), &scored, details);
