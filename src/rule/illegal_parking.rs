@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::behind::{Stopped, direction_at, waits};
+use super::behind::{STARTS_WITHIN, Stopped, direction_at, waits};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
@@ -194,7 +194,7 @@ impl Rule for IllegalParking {
             out.push(Margin::at_least(id, "parked_seconds", stood, self.allowed(vehicle).as_secs_f64()));
             let seen = f64::from(stand.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
-            out.push(Margin::at_most(id, "waiting", f64::from(u8::from(vehicle.waits(at, &self.params))), 0.0));
+            out.push(Margin::at_most(id, "waiting", f64::from(u8::from(vehicle.waits(at))), 0.0));
         }
     }
 
@@ -284,7 +284,7 @@ impl IllegalParking {
             let phase = match vehicle.reported {
                 Some(last) if frame.at.since(last.at) >= self.params.update_every.duration() => Phase::Update,
                 None if vehicle.in_zone
-                    && !vehicle.waits(frame.at, &self.params)
+                    && !vehicle.waits(frame.at)
                     && stand.observations >= MIN_OBSERVATIONS
                     && lasted >= self.allowed(vehicle)
                     && frame.at.since(track.first_seen) >= STANDS_AFTER
@@ -354,9 +354,9 @@ impl Vehicle {
         (lasted && !self.replaced && !self.standing.is_away()).then_some(Stopped { bbox: self.sight.bbox, since })
     }
 
-    /// Whether it is in a queue behind another, or was until `parked_for` ago.
-    fn waits(&self, at: MediaTime, params: &Params) -> bool {
-        let lately = self.waited_at.is_some_and(|waited_at| at.since(waited_at) < params.parked_for.duration());
+    /// Whether it is in a queue behind another, or may still be about to start from it.
+    fn waits(&self, at: MediaTime) -> bool {
+        let lately = self.waited_at.is_some_and(|waited_at| at.since(waited_at) < STARTS_WITHIN);
         lately && at.since(self.standing.stand().since) < WAITS_AT_MOST
     }
 }
