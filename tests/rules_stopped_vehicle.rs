@@ -152,18 +152,6 @@ fn a_queue_is_silent_until_it_leaves_somebody_behind() {
 }
 
 #[test]
-fn who_comes_from_nowhere_must_stand_longer() {
-    let starts = |until: f64| -> Vec<f64> {
-        let other = drive(1, &[(0., 0.0, 0.7), (4., 1.0, 0.7)], 10.0);
-        let drafts =
-            play("stopped_vehicle", &params(), &frames(&[other, drive(2, &[(6., 0.5, 0.6), (until, 0.5, 0.6)], 10.0)]));
-        drafts.iter().filter(|d| d.phase == vantage::scene::Phase::Start).map(|d| d.at.0 as f64 * 1e-9).collect()
-    };
-    assert!(starts(18.0).is_empty());
-    assert_eq!(starts(30.0), [22.0]);
-}
-
-#[test]
 fn who_waits_behind_a_breakdown_is_not_stopped() {
     let first = |until: f64| drive(1, &[(0., 0.55, 0.6), (until, 0.55, 0.6), (until + 2.0, 0.95, 0.6)], 10.0);
     let second = |until: f64, x: f32, y: f32| {

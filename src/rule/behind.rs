@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::plane::Vec2;
-use super::scene::Scene;
+use super::scene::{Lane, Scene};
 use crate::base::MediaTime;
 use crate::scene::{NormBox, NormPoint};
 
@@ -34,7 +34,7 @@ pub(super) fn waits(own: &Stopped, others: impl Iterator<Item = Stopped>, direct
 
 /// The direction of the lane that contains the point.
 pub(super) fn direction_at(point: NormPoint, scene: &Scene) -> Option<Vec2> {
-    scene.lanes.values().find(|lane| lane.polygon.contains(point)).map(|lane| lane.direction())
+    scene.lanes.values().find(|lane| lane.polygon.contains(point)).map(Lane::direction)
 }
 
 fn is_close_ahead(own: &NormBox, other: &NormBox, direction: Vec2, aspect: f32) -> bool {

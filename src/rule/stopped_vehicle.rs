@@ -26,11 +26,6 @@ use crate::scene::{Phase, Severity};
 
 const NAME: &str = "stopped_vehicle";
 
-/// So much longer a vehicle must stand that nobody saw arrive, though the camera was looking: false boxes, and several
-/// of them one after the other, come from nowhere and stay for a while.
-const FROM_NOWHERE: Duration = Duration::from_secs(8);
-/// Whoever is there so soon after the camera began to look was there before.
-const WAS_THERE: Duration = Duration::from_secs(1);
 /// A vehicle that has stood for so long counts towards a queue.
 const QUEUED_AFTER: Duration = Duration::from_secs(2);
 /// Whoever waits behind a vehicle hides it: it is believed to stand there for so long.
@@ -106,10 +101,7 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     validate(&params, errors, names)?;
     let values = serde_json::to_value(&params).unwrap_or_default();
     let (common, area) = (params.common(VEHICLES), Area::new(params.lane.as_ref(), params.zone.as_ref()));
-    Ok(Compiled {
-        rule: Box::new(StoppedVehicle { area, params, common, vehicles: PerTrack::new(), looks_since: None }),
-        params: values,
-    })
+    Ok(Compiled { rule: Box::new(StoppedVehicle { area, params, common, vehicles: PerTrack::new() }), params: values })
 }
 
 fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Result<(), Vec<ParamError>> {
@@ -132,8 +124,6 @@ struct Vehicle {
     standing: Standing,
     in_area: bool,
     parked: bool,
-    /// It was there when the camera began to look.
-    was_there: bool,
     /// How it comes to the stop line, if there is one.
     passage: Option<Passage>,
     /// How many crossed the stop line past it since it stands.
@@ -154,8 +144,6 @@ struct StoppedVehicle {
     params: Params,
     common: Common,
     vehicles: PerTrack<Vehicle>,
-    /// The first frame of the footage without a gap.
-    looks_since: Option<MediaTime>,
 }
 
 impl Rule for StoppedVehicle {
@@ -164,7 +152,6 @@ impl Rule for StoppedVehicle {
             return;
         }
         let wire = self.params.signal_line.as_ref().and_then(|line| Wire::of(frame.scene, line));
-        let looks_since = *self.looks_since.get_or_insert(frame.at);
         for track in frame.tracks.iter().filter(|track| track.observed) {
             if !self.common.takes(track.class, &frame.scene.labels) {
                 continue;
@@ -178,7 +165,6 @@ impl Rule for StoppedVehicle {
                 Vehicle::new(Standing::new(frame.at, place, allowed), passage, sight)
             });
             vehicle.sight = sight;
-            vehicle.was_there |= fresh && frame.at.since(looks_since) <= WAS_THERE;
             let over = vehicle.standing.observe(frame.at, place, allowed, height);
             if let Some(over) = &over {
                 if vehicle.reported_at.take().is_some() {
@@ -207,7 +193,6 @@ impl Rule for StoppedVehicle {
     }
 
     fn gap(&mut self, from: MediaTime, _to: MediaTime, out: &mut Vec<Draft>) {
-        self.looks_since = None;
         self.close_all(from, EndReason::Gap, out);
     }
 
@@ -228,7 +213,7 @@ impl Rule for StoppedVehicle {
             let id = Some(id);
             let since = self.clock(vehicle, wire.as_ref());
             let stopped = at.since(since).as_secs_f64();
-            let least = self.needed(vehicle).as_secs_f64();
+            let least = self.params.stopped_for.duration().as_secs_f64();
             out.push(Margin::at_least(id, "in_area", f64::from(u8::from(vehicle.in_area)), 1.0));
             out.push(Margin::at_most(id, "parked", f64::from(u8::from(vehicle.parked)), 0.0));
             out.push(Margin::at_least(id, "stopped_seconds", stopped, least));
@@ -260,12 +245,6 @@ impl StoppedVehicle {
                 vehicle.released_at = (vehicle.passed_by >= RELEASED_BY).then_some(at);
             }
         }
-    }
-
-    /// How long it must stand.
-    fn needed(&self, vehicle: &Vehicle) -> Duration {
-        let known = vehicle.was_there || vehicle.standing.has_arrived();
-        self.params.stopped_for.duration() + if known { Duration::ZERO } else { FROM_NOWHERE }
     }
 
     /// From when on a stand counts: not while the light may hold the vehicle back.
@@ -316,7 +295,7 @@ impl StoppedVehicle {
                 None if vehicle.in_area
                     && !vehicle.parked
                     && stand.observations >= MIN_OBSERVATIONS
-                    && counted >= self.needed(vehicle) =>
+                    && counted >= self.params.stopped_for.duration() =>
                 {
                     Phase::Start
                 }
@@ -369,7 +348,6 @@ impl Vehicle {
             standing,
             in_area: false,
             parked: false,
-            was_there: false,
             passage,
             passed_by: 0,
             released_at: None,

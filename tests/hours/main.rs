@@ -79,8 +79,8 @@ fn with_a_perfect_detector_nearly_all_incidents_are_found_in_time() {
     show("perfect, the part in the repository", &scored, true);
     let all = report::rows(&scored)["all"].clone();
     assert!(all.incidents >= 10, "{all:?}");
-    assert!(all.found as f64 >= 0.9 * all.incidents as f64, "{all:?}");
-    assert!(all.false_alarms as f64 <= 2.0 * all.hours.ceil(), "{all:?}");
+    assert!(all.found as f64 >= 0.95 * all.incidents as f64, "{all:?}");
+    assert!(all.false_alarms as f64 <= all.hours.ceil(), "{all:?}");
     assert!(all.p(0.5) <= 1.0, "{all:?}");
 }
 
@@ -92,8 +92,8 @@ fn with_the_bundled_detector_what_it_sees_is_found() {
     let scored = committed(Eye::Measured(&measured));
     show(&format!("{}, the part in the repository", measured.model), &scored, true);
     let all = report::rows(&scored)["all"].clone();
-    assert!(all.visible > 0 && all.visible_found as f64 >= 0.7 * all.visible as f64, "{all:?}");
-    // More than the product's goal of one an hour: docs/evaluation.md says which.
+    assert!(all.visible > 0 && all.visible_found as f64 >= 0.85 * all.visible as f64, "{all:?}");
+    // More than the product's goal of one an hour: docs/evaluation-hours.md says which.
     assert!(all.false_alarms <= 6, "{all:?}");
 }
 
