@@ -101,7 +101,7 @@ fn who_drives_through_leaves_no_stand_behind() {
     let mut steps = Vec::new();
     for id in 1..=5u64 {
         let from = 8.0 * id as f64;
-        steps.extend(frames(&[drive(id, &[(from, 0.492, 0.6), (from + 0.4, 0.508, 0.6)], 5.0)]));
+        steps.extend(frames(&[drive(id, &[(from, 0.496, 0.6), (from + 0.4, 0.504, 0.6)], 5.0)]));
         steps.push(Step::Forget(id, from + 1.0));
     }
     assert_eq!(told(&steps), "");
