@@ -9,6 +9,7 @@ mod rules_support;
 use oracle::Oracle;
 use rules_support::*;
 use serde_json::{Value, json};
+use vantage::base::MediaTime;
 use vantage::rule::Draft;
 use vantage::scene::{Phase, Track};
 
@@ -92,6 +93,45 @@ fn another_vehicle_is_another_one() {
     steps.push(Step::Forget(1, 28.0));
     steps.extend(frames(&[stand(2, 29.0, 60.0)]));
     assert_eq!(told(&steps), "start end(moved) start");
+}
+
+#[test]
+fn who_drives_through_leaves_no_stand_behind() {
+    // One after the other is lost in the middle of the zone while it drives, and the next begins there.
+    let mut steps = Vec::new();
+    for id in 1..=5u64 {
+        let from = 8.0 * id as f64;
+        steps.extend(frames(&[drive(id, &[(from, 0.496, 0.6), (from + 0.4, 0.504, 0.6)], 5.0)]));
+        steps.push(Step::Forget(id, from + 1.0));
+    }
+    assert_eq!(told(&steps), "");
+    // Nor is it the lost vehicle who passes its place.
+    let mut steps = frames(&[stand(1, 0.0, 19.0)]);
+    steps.push(Step::Forget(1, 19.0));
+    let mut passer = drive(2, &[(24.0, 0.5, 0.6), (26.0, 0.9, 0.6)], 5.0);
+    passer.iter_mut().for_each(|(_, track)| track.first_seen = MediaTime(24_000_000_000));
+    steps.extend(frames(&[passer]));
+    assert_eq!(told(&steps), "");
+}
+
+#[test]
+fn who_waits_behind_a_parked_vehicle_is_not_parked() {
+    // The lane goes to the right: the second comes up behind the first, from 5 s on.
+    let first = |until: f64| drive(1, &[(0., 0.55, 0.6), (until, 0.55, 0.6), (until + 2.0, 0.95, 0.6)], 5.0);
+    let second = |until: f64, x: f32| {
+        drive(2, &[(3., 0.1, 0.6), (5., x, 0.6), (until, x, 0.6), (until + 2.0, x + 0.3, 0.7)], 5.0)
+    };
+    let starts = |objects: &[Vec<(f64, Track)>]| -> Vec<(u64, f64)> {
+        let drafts = play("illegal_parking", &params(), &frames(objects));
+        let starts = drafts.iter().filter(|draft| draft.phase == Phase::Start);
+        starts.map(|draft| (draft.track.unwrap().0, (draft.at.0 as f64 / 1e9).round())).collect()
+    };
+    assert_eq!(starts(&[first(60.0), second(50.0, 0.48)]), [(1, 20.0)], "it drives round in the end");
+    assert_eq!(starts(&[first(60.0), second(50.0, 0.40)]), [(1, 20.0), (2, 25.0)], "it keeps apart");
+    let stays = starts(&[first(60.0), second(90.0, 0.48)]);
+    assert!(matches!(stays[..], [(1, 20.0), (2, 68.0..=71.0)]), "{stays:?}");
+    let row = starts(&[first(300.0), second(300.0, 0.48)]);
+    assert_eq!(row, [(1, 20.0), (2, 125.0)], "nobody waits for so long");
 }
 
 #[test]

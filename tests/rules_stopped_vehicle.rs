@@ -152,6 +152,29 @@ fn a_queue_is_silent_until_it_leaves_somebody_behind() {
 }
 
 #[test]
+fn who_waits_behind_a_breakdown_is_not_stopped() {
+    let first = |until: f64| drive(1, &[(0., 0.55, 0.6), (until, 0.55, 0.6), (until + 2.0, 0.95, 0.6)], 10.0);
+    let second = |until: f64, x: f32, y: f32| {
+        drive(2, &[(3., 0.1, y), (5., x, y), (until, x, y), (until + 2.0, x + 0.3, 0.75)], 10.0)
+    };
+    let starts = |params: &Value, objects: &[Vec<(f64, Track)>]| -> Vec<(u64, f64)> {
+        let drafts = play("stopped_vehicle", params, &frames(objects));
+        let starts = drafts.iter().filter(|draft| draft.phase == vantage::scene::Phase::Start);
+        starts.map(|draft| (draft.track.unwrap().0, (draft.at.0 as f64 * 1e-9).round())).collect()
+    };
+    let told = |objects: &[Vec<(f64, Track)>]| starts(&params(), objects);
+    assert_eq!(told(&[first(40.0), second(30.0, 0.48, 0.6)]), [(1, 8.0)], "it drives round in the end");
+    assert_eq!(told(&[first(40.0), second(44.0, 0.48, 0.6)]), [(1, 8.0)], "it drives on when the first has");
+    let stays = told(&[first(40.0), second(70.0, 0.48, 0.6)]);
+    assert!(matches!(stays[..], [(1, 8.0), (2, 48.0..=50.0)]), "{stays:?}");
+    assert_eq!(told(&[first(40.0), second(30.0, 0.40, 0.6)]).len(), 2, "far behind");
+    assert_eq!(told(&[first(40.0), second(30.0, 0.48, 0.7)]).len(), 2, "beside the way of the first");
+    let mut all = params();
+    all["in_queue"] = json!("report");
+    assert_eq!(starts(&all, &[first(40.0), second(30.0, 0.48, 0.6)]).len(), 2);
+}
+
+#[test]
 fn people_are_no_vehicles() {
     let mut object = drive(1, &[(0., 0.5, 0.6), (15., 0.5, 0.6)], 10.0);
     object.iter_mut().for_each(|(_, track)| track.class = PERSON);

@@ -91,6 +91,27 @@ fn a_track_that_jumps_to_the_vehicle_behind_has_not_driven_there() {
 }
 
 #[test]
+fn who_was_lawful_before_must_go_twice_as_far() {
+    // The distance is 0.08 picture heights, 0.04 of the picture's width.
+    let back = |before: &[(f64, f32, f32)], by: f32| {
+        let (from, x, y) = before[before.len() - 1];
+        run_at(10.0, &[before, &[(from + 1.5, x - by, y), (from + 4.0, x - by, y)]].concat())
+    };
+    let came = [(0., 0.4, 0.6), (1., 0.6, 0.6)];
+    let stood = [(0., 0.6, 0.6), (3., 0.6, 0.6)];
+    let fresh = [(0., 0.6, 0.6)];
+    for (before, far, expected) in [
+        (&fresh[..], 0.055, "start"),
+        (&came[..], 0.055, ""),
+        (&came[..], 0.095, "start"),
+        (&stood[..], 0.055, ""),
+        (&stood[..], 0.095, "start"),
+    ] {
+        assert_eq!(back(before, far), expected, "{before:?}, then {far} back");
+    }
+}
+
+#[test]
 fn a_long_vehicle_of_the_lane_behind_is_none() {
     // Beyond the lane to the right lies one to the left; a bus in it reaches over with the lower edge of its box.
     let mut scene = scene();

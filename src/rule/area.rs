@@ -44,6 +44,14 @@ impl Area {
         }
     }
 
+    /// The lane's name, if it is one.
+    pub(super) fn lane(&self) -> Option<&str> {
+        match self {
+            Self::Lane(name) => Some(name),
+            Self::Zone(_) => None,
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Lane(name) | Self::Zone(name) => name,

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::behind::{STARTS_WITHIN, Stopped, direction_at, waits};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
-use super::roles::PEOPLE;
+use super::place::Place;
+use super::roles::{PEOPLE, Role};
 use super::scene::{Scene, SceneNames};
 use super::stand::{MIN_OBSERVATIONS, Over, Standing};
 use super::table::{Compiled, Kind};
@@ -25,6 +27,12 @@ const NAME: &str = "illegal_parking";
 const SAME_PLACE: f32 = 0.5;
 /// More vehicles than this are not waited for once they are lost.
 const MAX_LOST: usize = 64;
+/// A stand as short as this may be anybody's who drives through.
+const STANDS_AFTER: Duration = Duration::from_secs(2);
+/// Whoever waits behind a vehicle hides it: it is believed to stand there for so long.
+const HIDDEN: Duration = Duration::from_secs(30);
+/// Nobody waits longer than this behind a vehicle that does not move: they are parked in a row.
+const WAITS_AT_MOST: Duration = Duration::from_secs(120);
 /// Somebody within so many box widths beside a vehicle gets on or off.
 const BESIDE: f32 = 0.5;
 
@@ -80,6 +88,8 @@ struct Vehicle {
     in_zone: bool,
     /// Somebody was seen beside it since it stands.
     boarding: bool,
+    /// When it was last seen to wait behind another since it stands.
+    waited_at: Option<MediaTime>,
     reported: Option<Reported>,
     /// Stops reported before under this track.
     stops: u32,
@@ -138,10 +148,13 @@ impl Rule for IllegalParking {
                 if let Some(reported) = vehicle.reported.take() {
                     out.push(ending(&self.params, &self.common, vehicle, reported, &over, frame.at, EndReason::Moved));
                 }
-                (vehicle.boarding, vehicle.tracks) = (false, 1);
+                (vehicle.boarding, vehicle.waited_at, vehicle.tracks) = (false, None, 1);
             }
-            vehicle.in_zone = vehicle.standing.stand().is_in(zone, frame.scene);
+            let role = Role::of(&frame.scene.labels.name(track.class));
+            let place = Place::of(vehicle.standing.stand(), &sight.bbox, role, None, frame.scene);
+            vehicle.in_zone = place.is_in(zone);
         }
+        self.look_ahead(frame);
         if self.params.allow_boarding > Span::ZERO {
             self.look_for_people(frame);
         }
@@ -162,8 +175,7 @@ impl Rule for IllegalParking {
     fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
         let Some(vehicle) = self.vehicles.remove(id).filter(|vehicle| !vehicle.replaced) else { return };
         // Only what stands may be found again where it was.
-        let stands = vehicle.in_zone && !vehicle.standing.is_away();
-        if stands && !self.params.found_again.duration().is_zero() {
+        if vehicle.stands(at) && !self.params.found_again.duration().is_zero() {
             self.lost.push(Lost { vehicle, since: at });
             if self.lost.len() > MAX_LOST {
                 let oldest = self.lost.remove(0);
@@ -182,6 +194,7 @@ impl Rule for IllegalParking {
             out.push(Margin::at_least(id, "parked_seconds", stood, self.allowed(vehicle).as_secs_f64()));
             let seen = f64::from(stand.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
+            out.push(Margin::at_most(id, "waiting", f64::from(u8::from(vehicle.waits(at))), 0.0));
         }
     }
 
@@ -207,8 +220,7 @@ impl IllegalParking {
         }
         // The tracker may still look for the old track when it begins the new one.
         let unseen = |id: TrackId| !frame.tracks.iter().any(|track| track.id == id && track.observed);
-        let stands = |vehicle: &Vehicle| vehicle.in_zone && !vehicle.replaced && !vehicle.standing.is_away();
-        let old = self.vehicles.iter().filter(|(_, vehicle)| stands(vehicle));
+        let old = self.vehicles.iter().filter(|(_, vehicle)| !vehicle.replaced && vehicle.stands(frame.at));
         let old = old.map(|(id, vehicle)| (id, near(vehicle))).filter(|(id, iou)| *iou >= SAME_PLACE && unseen(*id));
         let (id, _) = old.max_by(|a, b| a.1.total_cmp(&b.1))?;
         let old = self.vehicles.get_mut(id)?;
@@ -228,6 +240,21 @@ impl IllegalParking {
         let gone: Vec<Lost> = gone;
         for lost in gone {
             self.close(&lost.vehicle, at, EndReason::TrackEnded, out);
+        }
+    }
+
+    /// Notes who waits behind another.
+    fn look_ahead(&mut self, frame: &FrameView<'_>) {
+        let others: Vec<Stopped> = self.vehicles.states().filter_map(|vehicle| vehicle.stopped(frame.at)).collect();
+        for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.sight.at == frame.at) {
+            if vehicle.reported.is_some() || !vehicle.stands(frame.at) {
+                continue;
+            }
+            let own = Stopped { bbox: vehicle.sight.bbox, since: vehicle.standing.stand().since };
+            let direction = direction_at(vehicle.sight.bbox.anchor(), frame.scene);
+            if direction.is_some_and(|direction| waits(&own, others.iter().copied(), direction, frame.scene)) {
+                vehicle.waited_at = Some(frame.at);
+            }
         }
     }
 
@@ -257,8 +284,10 @@ impl IllegalParking {
             let phase = match vehicle.reported {
                 Some(last) if frame.at.since(last.at) >= self.params.update_every.duration() => Phase::Update,
                 None if vehicle.in_zone
+                    && !vehicle.waits(frame.at)
                     && stand.observations >= MIN_OBSERVATIONS
                     && lasted >= self.allowed(vehicle)
+                    && frame.at.since(track.first_seen) >= STANDS_AFTER
                     && self.common.old_enough(track, frame.at)
                     && self.common.cooldown.pass(frame.at) =>
                 {
@@ -298,7 +327,37 @@ impl IllegalParking {
 
 impl Vehicle {
     fn new(standing: Standing, sight: Sight) -> Self {
-        Self { standing, in_zone: false, boarding: false, reported: None, stops: 0, tracks: 1, sight, replaced: false }
+        Self {
+            standing,
+            in_zone: false,
+            boarding: false,
+            waited_at: None,
+            reported: None,
+            stops: 0,
+            tracks: 1,
+            sight,
+            replaced: false,
+        }
+    }
+
+    /// Whether it has stood in the zone for more than a moment.
+    fn stands(&self, at: MediaTime) -> bool {
+        let stand = self.standing.stand();
+        let lasted = self.sight.at.since(stand.since) >= STANDS_AFTER && stand.observations >= MIN_OBSERVATIONS;
+        self.in_zone && lasted && !self.standing.is_away() && at.since(self.sight.at) <= HIDDEN
+    }
+
+    /// As somebody to wait behind, wherever it stands.
+    fn stopped(&self, at: MediaTime) -> Option<Stopped> {
+        let since = self.standing.stand().since;
+        let lasted = self.sight.at.since(since) >= STANDS_AFTER && at.since(self.sight.at) <= HIDDEN;
+        (lasted && !self.replaced && !self.standing.is_away()).then_some(Stopped { bbox: self.sight.bbox, since })
+    }
+
+    /// Whether it is in a queue behind another, or may still be about to start from it.
+    fn waits(&self, at: MediaTime) -> bool {
+        let lately = self.waited_at.is_some_and(|waited_at| at.since(waited_at) < STARTS_WITHIN);
+        lately && at.since(self.standing.stand().since) < WAITS_AT_MOST
     }
 }
 

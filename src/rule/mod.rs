@@ -20,6 +20,7 @@
 
 mod abandoned_object;
 mod area;
+mod behind;
 mod body;
 mod camera_unfit;
 mod carriageway;
@@ -48,6 +49,7 @@ mod pace;
 mod params;
 mod pavement;
 mod pedestrian_on_road;
+mod place;
 mod plane;
 mod quantiles;
 mod queue;

@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::area::Area;
+use super::behind::{STARTS_WITHIN, Stopped, direction_at, waits};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
+use super::place::Place;
+use super::roles::Role;
 use super::scene::{Scene, SceneNames};
 use super::stand::{MIN_OBSERVATIONS, Over, Stand, Standing};
 use super::table::{Compiled, Kind};
@@ -25,6 +28,8 @@ const NAME: &str = "stopped_vehicle";
 
 /// A vehicle that has stood for so long counts towards a queue.
 const QUEUED_AFTER: Duration = Duration::from_secs(2);
+/// Whoever waits behind a vehicle hides it: it is believed to stand there for so long.
+const HIDDEN: Duration = Duration::from_secs(30);
 /// A vehicle not observed for so long counts no more towards a queue.
 const OUT_OF_SIGHT: Duration = Duration::from_secs(5);
 /// Whoever crosses the stop line so soon after a vehicle stopped may still have used the amber light.
@@ -125,6 +130,8 @@ struct Vehicle {
     passed_by: u32,
     /// When that showed that the light is green.
     released_at: Option<MediaTime>,
+    /// When it was last seen to wait behind another since it stands.
+    waited_at: Option<MediaTime>,
     /// When the stop was last reported, once it was.
     reported_at: Option<MediaTime>,
     /// Stops reported before.
@@ -164,7 +171,7 @@ impl Rule for StoppedVehicle {
                     out.push(ending(&self.params, &self.area, &self.common, vehicle, frame.at, over, EndReason::Moved));
                     vehicle.stops = vehicle.stops.saturating_add(1);
                 }
-                (vehicle.passed_by, vehicle.released_at) = (0, None);
+                (vehicle.passed_by, vehicle.released_at, vehicle.waited_at) = (0, None, None);
             }
             if fresh || over.is_some() {
                 vehicle.locate(&self.area, &self.params, frame.scene);
@@ -175,6 +182,9 @@ impl Rule for StoppedVehicle {
                     self.release(track.id, frame.at);
                 }
             }
+        }
+        if self.params.in_queue == InQueue::Suppress {
+            self.look_ahead(frame);
         }
         self.report(frame, wire.as_ref(), out);
         while let Some(vehicle) = self.vehicles.take_excess() {
@@ -213,6 +223,10 @@ impl Rule for StoppedVehicle {
                 let others = queued - usize::from(vehicle.is_queued(at));
                 let most = f64::from(self.params.queue_min) - 1.0;
                 out.push(Margin::at_most(id, "others_standing", others as f64, most));
+                if let Some(waited_at) = vehicle.waited_at {
+                    let since = at.since(waited_at).as_secs_f64();
+                    out.push(Margin::at_least(id, "waited_seconds_ago", since, STARTS_WITHIN.as_secs_f64()));
+                }
             }
         }
     }
@@ -245,6 +259,26 @@ impl StoppedVehicle {
         vehicle.released_at.map_or(green, |released| released.min(green))
     }
 
+    /// Notes who waits behind another; before a stop is due, so that it is known when the one in front leaves.
+    fn look_ahead(&mut self, frame: &FrameView<'_>) {
+        let due = self.params.stopped_for.duration().saturating_sub(STARTS_WITHIN).max(QUEUED_AFTER);
+        let others: Vec<Stopped> = self.vehicles.states().filter_map(|vehicle| vehicle.stopped(frame.at)).collect();
+        for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.sight.at == frame.at) {
+            let stand = vehicle.standing.stand();
+            if !vehicle.in_area || vehicle.reported_at.is_some() || frame.at.since(stand.since) < due {
+                continue;
+            }
+            let direction = match self.area.lane().and_then(|lane| frame.scene.lanes.get(lane)) {
+                Some(lane) => Some(lane.direction()),
+                None => direction_at(vehicle.sight.bbox.anchor(), frame.scene),
+            };
+            let own = Stopped { bbox: vehicle.sight.bbox, since: stand.since };
+            if direction.is_some_and(|direction| waits(&own, others.iter().copied(), direction, frame.scene)) {
+                vehicle.waited_at = Some(frame.at);
+            }
+        }
+    }
+
     /// Starts and updates, once every vehicle of the frame is up to date: a queue is a matter of all.
     fn report(&mut self, frame: &FrameView<'_>, wire: Option<&Wire<'_>>, out: &mut Vec<Draft>) {
         let queued = self.vehicles.states().filter(|vehicle| vehicle.is_queued(frame.at)).count();
@@ -270,7 +304,9 @@ impl StoppedVehicle {
             let others = queued - usize::from(vehicle.is_queued(frame.at));
             if phase == Phase::Start {
                 let in_queue = u32::try_from(others).is_ok_and(|others| others >= self.params.queue_min);
-                let silent = (in_queue && self.params.in_queue == InQueue::Suppress)
+                let waits = vehicle.waited_at.is_some_and(|at| frame.at.since(at) < STARTS_WITHIN);
+                let silent = waits
+                    || (in_queue && self.params.in_queue == InQueue::Suppress)
                     || (!vehicle.standing.has_arrived() && self.params.already_standing == AlreadyStanding::Suppress);
                 if silent || !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
                     continue;
@@ -315,6 +351,7 @@ impl Vehicle {
             passage,
             passed_by: 0,
             released_at: None,
+            waited_at: None,
             reported_at: None,
             stops: 0,
             sight,
@@ -323,10 +360,24 @@ impl Vehicle {
 
     /// A new stand has begun: where is it?
     fn locate(&mut self, area: &Area, params: &Params, scene: &Scene) {
-        let stand = self.standing.stand();
-        self.in_area = area.polygon(scene).is_some_and(|area| stand.is_in(area, scene));
+        let (stand, role) = (self.standing.stand(), Role::of(&scene.labels.name(self.sight.class)));
+        let place = Place::of(stand, &self.sight.bbox, role, area.lane(), scene);
+        self.in_area = match area.lane() {
+            Some(lane) => place.is_in_lane(lane, scene),
+            None => area.polygon(scene).is_some_and(|zone| place.is_in(zone)),
+        };
         let mut parking = params.parking.iter().filter_map(|zone| scene.zones.get(zone));
         self.parked = parking.any(|zone| stand.is_in(zone, scene));
+    }
+
+    /// As somebody to wait behind: no parked vehicle is.
+    fn stopped(&self, at: MediaTime) -> Option<Stopped> {
+        let since = self.standing.stand().since;
+        let stands = !self.parked
+            && at.since(since) >= QUEUED_AFTER
+            && at.since(self.sight.at) <= HIDDEN
+            && !self.standing.is_away();
+        stands.then_some(Stopped { bbox: self.sight.bbox, since })
     }
 
     fn is_queued(&self, at: MediaTime) -> bool {

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::body::{Flat, lane_on_ground};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::plane::Vec2;
-use super::scene::{Scene, SceneNames};
+use super::scene::{Lane, Scene, SceneNames};
 use super::table::{Compiled, Kind};
 use super::whole::Edges;
 use super::{FrameView, Margin, Rule};
@@ -29,8 +30,13 @@ const NAME: &str = "wrong_way";
 
 /// Vertices per distance that must be covered.
 const VERTICES_PER_DISTANCE: f32 = 8.0;
-/// Vertices kept: the path of twice that distance.
-const CAPACITY: usize = 16;
+/// So many times the distance a vehicle must cover that was seen to go a lawful way, or to stand, before: vehicles turn
+/// round far more seldom than trackers take one vehicle for another, as where those behind another come into sight.
+const LAWFUL_BEFORE: f32 = 2.0;
+/// A vehicle that keeps its place for so long stands.
+const STANDS_AFTER: Duration = Duration::from_secs(2);
+/// Vertices kept: a little more than the path of twice the distance.
+const CAPACITY: usize = 20;
 /// A step of more than this share of the stretch is a track that jumped to another vehicle.
 const LARGEST_STEP: f32 = 0.5;
 /// So much of the stretch the box must have gone as a whole; see [`Edges::whole_share`].
@@ -105,6 +111,8 @@ impl Params {
 #[derive(Debug)]
 struct Vehicle {
     path: Path,
+    /// It was seen to stand, or to go the way of this lane or of one behind it.
+    lawful: bool,
     /// The first sight outside the lane, while it may still come back.
     outside_since: Option<MediaTime>,
     state: State,
@@ -126,6 +134,8 @@ enum State {
 #[derive(Debug, Default)]
 struct Path {
     vertices: VecDeque<Vertex>,
+    /// Since when it has been near the last of them.
+    since: Option<MediaTime>,
     observations: u32,
     now: Option<Edges>,
 }
@@ -146,6 +156,8 @@ struct Vertex {
 /// A stretch of path from a vertex to now.
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
+    /// The anchors at its ends, in picture heights.
+    ends: [Vec2; 2],
     /// Straight-line distance in picture heights.
     net: f32,
     straightness: f32,
@@ -177,6 +189,7 @@ impl Rule for WrongWay {
             let sight = Sight::new(track, frame.at);
             let vehicle = self.vehicles.touch(track.id, frame.at, || Vehicle {
                 path: Path::default(),
+                lawful: false,
                 outside_since: None,
                 state: State::Watched,
                 sight,
@@ -185,11 +198,15 @@ impl Rule for WrongWay {
             if lane.polygon.contains(track.anchor()) {
                 vehicle.outside_since = None;
                 if goes_with_a_lane_behind(track, frame, &self.params.lane) {
+                    vehicle.lawful = true;
                     vehicle.path = Path::default();
                     continue;
                 }
-                let step = self.params.far(&track.bbox) / VERTICES_PER_DISTANCE;
-                vehicle.path.push(frame.at, Edges::of(&track.bbox, frame.scene.aspect), step);
+                let far = self.params.far(&track.bbox);
+                vehicle.path.push(frame.at, Edges::of(&track.bbox, frame.scene.aspect), far / VERTICES_PER_DISTANCE);
+                if !vehicle.lawful {
+                    vehicle.lawful = vehicle.path.is_lawful(frame.at, lane.direction(), far / 2.0);
+                }
                 continue;
             }
             // Evidence must lie within the lane without a break; the end may wait for a flicker.
@@ -201,7 +218,7 @@ impl Rule for WrongWay {
                 out.push(ending(&self.params, &self.common, sight, frame.at, left.since(since), EndReason::Left));
             }
         }
-        self.report(frame, lane.direction(), out);
+        self.report(frame, lane, out);
         while let Some(vehicle) = self.vehicles.take_excess() {
             self.close(&vehicle, frame.at, EndReason::Evicted, out);
         }
@@ -224,7 +241,7 @@ impl Rule for WrongWay {
     fn margins(&self, _at: MediaTime, scene: &Scene, out: &mut Vec<Margin>) {
         let Some(lane) = scene.lanes.get(&self.params.lane) else { return };
         for (id, vehicle) in self.vehicles.iter() {
-            let far = self.params.far(&vehicle.sight.bbox);
+            let far = self.far(vehicle);
             let stretches = || vehicle.path.stretches(vehicle.sight.at, lane.direction());
             // The shortest stretch that is long enough, else the longest there is.
             let Some(stretch) = stretches().find(|s| s.net >= far).or_else(|| stretches().last()) else { continue };
@@ -249,18 +266,20 @@ impl Rule for WrongWay {
 }
 
 impl WrongWay {
-    fn report(&mut self, frame: &FrameView<'_>, direction: Vec2, out: &mut Vec<Draft>) {
+    fn report(&mut self, frame: &FrameView<'_>, lane: &Lane, out: &mut Vec<Draft>) {
+        let direction = lane.direction();
         for track in frame.tracks.iter().filter(|track| track.observed) {
             let Some(vehicle) = self.vehicles.get(track.id) else { continue };
             if vehicle.state != State::Watched || vehicle.sight.at != frame.at {
                 continue;
             }
-            let Some(stretch) = self.stretch(vehicle, direction) else { continue };
+            let Some(stretch) = self.stretch(vehicle, lane, frame.scene) else { continue };
             if !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
                 continue;
             }
             let (with_lane, against_lane) = self.others(frame, track.id, direction);
-            let measured = evidence(&stretch, track, frame, direction, with_lane, against_lane);
+            let mut measured = evidence(&stretch, track, frame, direction, with_lane, against_lane);
+            measured.insert("lawful_before".to_owned(), vehicle.lawful.into());
             let class = frame.scene.labels.name(track.class);
             let summary = format!(
                 "{class} goes against {}: heading off by {:.0}°, {:.2} picture heights in {:.1} s",
@@ -282,12 +301,18 @@ impl WrongWay {
         LARGEST_STEP.max(1.0 / self.params.observations.saturating_sub(1).max(1) as f32)
     }
 
+    /// The straight-line distance that the vehicle must cover, in picture heights.
+    fn far(&self, vehicle: &Vehicle) -> f32 {
+        let times = if vehicle.lawful { LAWFUL_BEFORE } else { 1.0 };
+        times * self.params.far(&vehicle.sight.bbox)
+    }
+
     /// The shortest stretch that ends now and proves the wrong way.
-    fn stretch(&self, vehicle: &Vehicle, direction: Vec2) -> Option<Stretch> {
+    fn stretch(&self, vehicle: &Vehicle, lane: &Lane, scene: &Scene) -> Option<Stretch> {
         let now = vehicle.sight.at;
-        let far = self.params.far(&vehicle.sight.bbox);
+        let far = self.far(vehicle);
         let largest_step = self.largest_step();
-        vehicle.path.stretches(now, direction).find(|stretch| {
+        vehicle.path.stretches(now, lane.direction()).find(|stretch| {
             stretch.net >= far
                 && stretch.cosine < self.wrong_below
                 && stretch.straightness >= self.params.straightness as f32
@@ -295,6 +320,7 @@ impl WrongWay {
                 && stretch.whole >= WHOLE_SHARE
                 && stretch.observations >= self.params.observations
                 && stretch.lasted >= self.params.duration.duration()
+                && stretch.cosine_on_ground(lane, scene).is_none_or(|cosine| cosine < f64::from(self.wrong_below))
         })
     }
 
@@ -334,13 +360,28 @@ fn goes_with_a_lane_behind(track: &Track, frame: &FrameView<'_>, own: &str) -> b
     })
 }
 
+impl Stretch {
+    /// Cosine of the angle between heading and lane on the ground; none without a calibration. Whoever moves aside on a
+    /// lane that the camera looks along may seem to go back in the picture.
+    fn cosine_on_ground(&self, lane: &Lane, scene: &Scene) -> Option<f64> {
+        let ground = scene.ground.as_ref()?;
+        let [from, to] = self.ends.map(|end| NormPoint::new(end.x / scene.aspect, end.y));
+        let (a, b) = (ground.metres(from)?, ground.metres(to)?);
+        let way = Flat::new(b.x - a.x, b.y - a.y).unit()?;
+        Some(way.dot(lane_on_ground(lane, to, scene)?))
+    }
+}
+
 impl Path {
     fn push(&mut self, at: MediaTime, edges: Edges, step: f32) {
         self.observations = self.observations.saturating_add(1);
         self.now = Some(edges);
         let vertex = Vertex { at, edges, observations: self.observations, length: 0.0, step: 0.0 };
         match self.vertices.back_mut() {
-            None => self.vertices.push_back(vertex),
+            None => {
+                self.since = Some(at);
+                self.vertices.push_back(vertex);
+            }
             Some(last) => {
                 let moved = (edges.anchor() - last.edges.anchor()).length();
                 if moved < step {
@@ -348,6 +389,7 @@ impl Path {
                     (last.at, last.observations) = (at, self.observations);
                 } else {
                     let length = last.length + moved;
+                    self.since = Some(at);
                     self.vertices.push_back(Vertex { length, step: moved, ..vertex });
                 }
             }
@@ -355,6 +397,12 @@ impl Path {
         while self.vertices.len() > CAPACITY || self.vertices.front().is_some_and(|first| at.since(first.at) > MEMORY) {
             self.vertices.pop_front();
         }
+    }
+
+    /// Whether it stands, or has gone the lane's way for this distance, in picture heights.
+    fn is_lawful(&self, now: MediaTime, direction: Vec2, far: f32) -> bool {
+        self.since.is_some_and(|since| now.since(since) >= STANDS_AFTER)
+            || self.stretches(now, direction).any(|stretch| stretch.net >= far && stretch.cosine > ALIKE)
     }
 
     /// All stretches that end now, the shortest first.
@@ -371,6 +419,7 @@ impl Path {
             let longest = largest_step;
             largest_step = largest_step.max(vertex.step);
             (net > 0.0 && length > 0.0).then(|| Stretch {
+                ends: [vertex.edges.anchor(), at_end.anchor()],
                 net,
                 straightness: (net / length).min(1.0),
                 largest_step: longest,

@@ -10,6 +10,8 @@ use crate::scene::{Detection, NormBox, Track};
 const SAME_PLACE_IOU: f32 = 0.7;
 /// Share of its box inside that place, from which on it is still there, partly hidden.
 const HIDDEN_SHARE: f32 = 0.85;
+/// An object that has kept its place for this many seconds stands still.
+const STILL_SECONDS: f64 = 0.5;
 /// For this many seconds after its last detection an object may be found by motion alone: beyond, the
 /// filter's uncertainty would take in the neighbours.
 const MOTION_SECONDS: f64 = 0.5;
@@ -112,6 +114,11 @@ impl Object {
         let common = self.bbox.width().min(detection.bbox.width()) * self.bbox.height().min(detection.bbox.height());
         let united = self.bbox.area() + detection.bbox.area() - common;
         if united > 0.0 { likely * common / united } else { 0.0 }
+    }
+
+    /// Whether it stood still when last seen.
+    pub fn is_still(&self) -> bool {
+        self.last_seen.seconds_since(self.still_since) >= STILL_SECONDS
     }
 
     /// Whether it had kept its place for long when last seen.

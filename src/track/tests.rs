@@ -60,6 +60,19 @@ fn low_scores_continue_a_track_but_begin_none() {
 }
 
 #[test]
+fn a_low_score_finds_a_standing_object_again_after_a_missed_frame() {
+    let mut tracker = tracker();
+    tracker.observe(at(0.0), &[seen(0.2, 0.5, 0.9)]);
+    for frame in 1..50 {
+        let time = at(f64::from(frame) * 0.1);
+        let missed = frame > 9 && frame % 3 == 0;
+        let faint = [seen(0.2, 0.5, 0.15)];
+        let tracks = tracker.observe(time, if missed { &[] } else { &faint });
+        assert_eq!((ids(tracks), tracks[0].observed), (vec![1], !missed), "frame {frame}");
+    }
+}
+
+#[test]
 fn velocity_is_in_picture_sizes_per_second_whatever_the_frame_times() {
     let mut tracker = tracker();
     let mut velocity = NormPoint::default();

@@ -62,8 +62,8 @@ fn show(title: &str, scored: &[Scored], details: bool) {
     }
     for alarm in scored.iter().flat_map(|s| &s.alarms).filter(|a| a.verdict == Verdict::False) {
         println!(
-            "false {} {} {} at {:.1} s, {:.0?}: {}",
-            alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about
+            "false {} {} {} at {:.1} s, {:.0?}: {}; its track followed {}",
+            alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about, alarm.followed
         );
     }
 }
@@ -79,8 +79,8 @@ fn with_a_perfect_detector_nearly_all_incidents_are_found_in_time() {
     show("perfect, the part in the repository", &scored, true);
     let all = report::rows(&scored)["all"].clone();
     assert!(all.incidents >= 10, "{all:?}");
-    assert!(all.found as f64 >= 0.9 * all.incidents as f64, "{all:?}");
-    assert!(all.false_alarms as f64 <= 2.0 * all.hours.ceil(), "{all:?}");
+    assert!(all.found as f64 >= 0.95 * all.incidents as f64, "{all:?}");
+    assert!(all.false_alarms as f64 <= all.hours.ceil(), "{all:?}");
     assert!(all.p(0.5) <= 1.0, "{all:?}");
 }
 
@@ -92,8 +92,8 @@ fn with_the_bundled_detector_what_it_sees_is_found() {
     let scored = committed(Eye::Measured(&measured));
     show(&format!("{}, the part in the repository", measured.model), &scored, true);
     let all = report::rows(&scored)["all"].clone();
-    assert!(all.visible > 0 && all.visible_found as f64 >= 0.7 * all.visible as f64, "{all:?}");
-    // More than the product's goal of one an hour: docs/evaluation.md says which.
+    assert!(all.visible > 0 && all.visible_found as f64 >= 0.85 * all.visible as f64, "{all:?}");
+    // More than the product's goal of one an hour: docs/evaluation-hours.md says which.
     assert!(all.false_alarms <= 6, "{all:?}");
 }
 
@@ -160,16 +160,17 @@ fn the_whole() {
     let only = std::env::var("VANTAGE_HOURS_ONLY").unwrap_or_default();
     let eyes = std::env::var("VANTAGE_HOURS_EYES").unwrap_or_else(|_| "perfect,street,yolox".to_owned());
     let details = std::env::var_os("VANTAGE_HOURS_DETAILS").is_some();
+    let threads = std::env::var("VANTAGE_HOURS_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
     let runs: Vec<PathBuf> = runs(&folder).into_iter().filter(|run| run.to_string_lossy().contains(&only)).collect();
     for eye in eyes.split(',') {
         let measured = (eye != "perfect").then(|| Measured::read(&here().join(eye).with_extension("json")));
         let look = measured.as_ref().map_or(Eye::Perfect, Eye::Measured);
         let scored: Vec<Scored> = std::thread::scope(|scope| {
-            let half = runs.len().div_ceil(2).max(1);
+            let share = runs.len().div_ceil(threads).max(1);
             let work = |part: &[PathBuf]| -> Vec<Scored> {
                 part.iter().map(|run| score(&Traffic::read(run), &pipeline_of(run), look)).collect()
             };
-            let parts: Vec<_> = runs.chunks(half).map(|part| scope.spawn(move || work(part))).collect();
+            let parts: Vec<_> = runs.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
             parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
         });
         show(&format!("{eye}: {} cameras", runs.len()), &scored, details);

@@ -25,6 +25,8 @@ pub struct Alarm {
     pub bbox: Px,
     /// The object behind it, for false ones: its class, how long it has stood, whether it is in an incident.
     pub about: String,
+    /// The objects that its track followed before, the latest last.
+    pub followed: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,39 @@ impl Watched {
     }
 }
 
+/// The objects that each track followed, and from which frame on: an alarm may be of the tracker's making.
+#[derive(Debug, Default)]
+struct Followed {
+    tracks: BTreeMap<u64, Vec<(u64, i64)>>,
+}
+
+impl Followed {
+    /// Objects that are told of, the latest ones.
+    const LATEST: usize = 4;
+
+    fn frame(&mut self, frame: i64, traffic: &Traffic, seen: &[Seen], tracks: &[Track], size: [f64; 2]) {
+        for track in tracks.iter().filter(|track| track.observed) {
+            let b = pixels(&track.bbox, size);
+            let like = |s: &Seen| iou(&s.whole, &b).max(iou(&s.visible, &b));
+            let best = seen.iter().max_by(|p, q| like(p).total_cmp(&like(q))).filter(|s| like(s) >= SAME);
+            let object = best.map_or(0, |s| traffic.objects[s.object].id);
+            let parts = self.tracks.entry(track.id.0).or_default();
+            if parts.last().is_none_or(|(last, _)| *last != object) {
+                parts.push((object, frame));
+            }
+        }
+    }
+
+    /// Those of a track up to a frame, for people: `12 since -3.0 s` seen from that frame; 0 is nothing at all.
+    fn told(&self, track: Option<u64>, frame: i64, fps: f64) -> String {
+        let parts = track.and_then(|track| self.tracks.get(&track)).map_or(&[][..], Vec::as_slice);
+        let parts = &parts[..parts.partition_point(|(_, from)| *from <= frame)];
+        let latest = &parts[parts.len().saturating_sub(Self::LATEST)..];
+        let told = latest.iter().map(|(object, from)| format!("{object} since {:.1} s", (from - frame) as f64 / fps));
+        told.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// One camera, scored.
 #[derive(Debug, Default)]
 pub struct Scored {
@@ -124,8 +159,10 @@ pub fn score(traffic: &Traffic, pipeline: &std::path::Path, eye: Eye<'_>) -> Sco
     };
     let size = [head.width, head.height];
     let mut watched: BTreeMap<u64, Watched> = BTreeMap::new();
+    let mut followed = Followed::default();
     let told = play(traffic, &plan, eye, |frame, seen, found, tracks| {
         let t = frame as f64 / head.fps;
+        followed.frame(frame, traffic, seen, tracks, size);
         for incident in head.incidents.iter().filter(|i| i.onset_s <= t && t <= i.end_s) {
             if let Some(s) = seen.iter().find(|s| traffic.objects[s.object].id == incident.object) {
                 watched.entry(incident.object).or_default().frame(&s.whole, found, tracks, size);
@@ -136,7 +173,8 @@ pub fn score(traffic: &Traffic, pipeline: &std::path::Path, eye: Eye<'_>) -> Sco
     let mut reported: BTreeMap<u64, f64> = BTreeMap::new();
     let mut alarms = Vec::new();
     for told in told.iter().filter(|told| told.draft.phase == Phase::Start) {
-        alarms.push(judge.alarm(told, &mut reported));
+        let followed = followed.told(told.draft.track.map(|id| id.0), told.frame, head.fps);
+        alarms.push(Alarm { followed, ..judge.alarm(told, &mut reported) });
     }
     let outcomes = head
         .incidents
@@ -193,6 +231,7 @@ impl Judge<'_> {
             verdict,
             bbox,
             about: best.map_or_else(|| "nothing".to_owned(), |s| self.describe(s, told.frame)),
+            followed: String::new(),
         }
     }
 
