@@ -6,8 +6,8 @@ mod rules_support;
 
 use rules_support::*;
 use serde_json::{Value, json};
-use vantage::rule::Lane;
-use vantage::scene::{NormPoint, Polygon, Segment, Track};
+use vantage::rule::{Lane, Scene};
+use vantage::scene::{Ground, NormPoint, Polygon, Segment, Track};
 
 fn params() -> Value {
     json!({ "lane": "east" })
@@ -56,6 +56,21 @@ fn truth_table() {
     for (what, corners, expected) in table {
         assert_eq!(run_at(10.0, corners), *expected, "{what}");
     }
+}
+
+#[test]
+fn on_a_calibrated_camera_the_heading_counts_on_the_ground_too() {
+    // 130° off in the picture. 8 m across the picture's width and 60 m up its height make it 93° on the road.
+    let aside = [drive(1, &[(0., 0.65, 0.42), (3., 0.4948, 0.79)], 10.0)];
+    let against = [drive(1, &[(0., 1.0, 0.6), (4., 0.01, 0.6)], 10.0)];
+    let matrix = [[8.0, 0.0, 0.0], [0.0, -60.0, 60.0], [0.0, 0.0, 1.0]];
+    let ground = Ground::from_matrix(matrix, 0.2, NormPoint::new(0.5, 1.0)).unwrap();
+    let calibrated = Scene { ground: Some(ground), ..scene() };
+    let played = |scene: &Scene, objects| {
+        story(&play_at(0, &mut rule("wrong_way", &params()), scene, &frames(objects)))
+    };
+    assert_eq!((played(&scene(), &aside), played(&calibrated, &aside)), ("start".to_owned(), String::new()));
+    assert_eq!(played(&calibrated, &against), "start");
 }
 
 #[test]

@@ -78,7 +78,7 @@ test('all of it works by keyboard: arrows, numbers, undo', { skip }, async () =>
   await one.page.getByRole('button', { name: 'Add a zone' }).click();
   const x = () => one.page.getByLabel('x 1', { exact: true }).inputValue();
   const began = await x();
-  await one.page.getByRole('button', { name: /^Corner 1 of/ }).focus();
+  await one.page.getByRole('button', { name: /^Corner 1 of zone/ }).focus();
   await one.page.keyboard.press('ArrowRight');
   assert.notEqual(await x(), began);
   await one.page.getByLabel('x 1', { exact: true }).fill('12.5');
@@ -151,7 +151,7 @@ test('two tabs at one camera: the second is told and decides', { skip }, async (
   await save(one.page);
   await one.page.getByText('Saved and in force').waitFor({ timeout: 30_000 });
   await two.page.locator('.shapes section').nth(1).getByRole('button').first().click();
-  await two.page.locator('.bar .button.primary').click();
+  await two.page.locator('.page-head .button.primary').click();
   await two.page.locator('.note.warning').waitFor({ timeout: 30_000 });
   const zones = async () => (await api(one.page, 'GET', '/cameras/wrong-way/scene')).body.zones.map((zone) => zone.id);
   const saved = await zones();
