@@ -66,9 +66,8 @@ fn on_a_calibrated_camera_the_heading_counts_on_the_ground_too() {
     let matrix = [[8.0, 0.0, 0.0], [0.0, -60.0, 60.0], [0.0, 0.0, 1.0]];
     let ground = Ground::from_matrix(matrix, 0.2, NormPoint::new(0.5, 1.0)).unwrap();
     let calibrated = Scene { ground: Some(ground), ..scene() };
-    let played = |scene: &Scene, objects| {
-        story(&play_at(0, &mut rule("wrong_way", &params()), scene, &frames(objects)))
-    };
+    let played =
+        |scene: &Scene, objects| story(&play_at(0, &mut rule("wrong_way", &params()), scene, &frames(objects)));
     assert_eq!((played(&scene(), &aside), played(&calibrated, &aside)), ("start".to_owned(), String::new()));
     assert_eq!(played(&calibrated, &against), "start");
 }

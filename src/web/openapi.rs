@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Endpoint, Gives, Need};
-use super::problem::Problem;
+use super::problem::Details;
 
 /// The whole document.
 pub(super) fn document(endpoints: &[Endpoint]) -> Value {
@@ -12,7 +12,7 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;
     let mut generator = settings.into_generator();
-    let problem = generator.subschema_for::<Problem>().to_value();
+    let problem = generator.subschema_for::<Details>().to_value();
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in endpoints {
         let operation = operation(endpoint, &mut generator, &problem);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::base::{Error, ErrorKind};
 
 /// What a failed request is answered with.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Problem(Box<Details>);
 
