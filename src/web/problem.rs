@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use crate::base::{Error, ErrorKind};
 
-/// What a failed request is answered with.
+/// Problem details as an answer.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Problem(Box<Details>);
 
-/// Its members.
+/// What a failed request is answered with.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub struct Details {
