@@ -3,7 +3,7 @@
 //! At most one batch is unconfirmed at any time, and the next is read only after the cursor is on disk.
 //!
 //! For a sink that carries stills, the still of an event that was announced a moment ago is waited for, by this sink alone
-//! and for [`PATIENCE`](super::parcel::PATIENCE) after the announcement at most: however many are missing, no event waits longer.
+//! and for `parcel::PATIENCE` after the announcement at most: however many are missing, no event waits longer.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
