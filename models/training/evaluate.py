@@ -335,14 +335,15 @@ def open_model(name: str) -> tuple[str, Path, Detect]:
     return path.stem, path, Street.load(path)
 
 
-def torch_street(path: Path) -> Street:
+def torch_street(path: Path, calibrated: bool = True) -> Street:
     import torch
 
     from .checkpoint import load_weights
     from .network import TARGET, Deployed
 
     height, width = TARGET
-    network = Deployed(load_weights(path)[0], height, width).eval()
+    detector, content = load_weights(path)
+    network = Deployed(detector, height, width, content.get("calibration") if calibrated else None).eval()
 
     def run(x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

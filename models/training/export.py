@@ -17,18 +17,17 @@ import torch
 
 from .dataset import CLASSES
 from .checkpoint import load_weights
-from .network import TARGET, Deployed, Detector
+from .network import TARGET, Deployed
 
 OPSET = 17
 TOLERANCE = 1e-4
 """Largest difference between ONNX and PyTorch: absolute for scores, relative to the box's size plus one for pixels."""
 
 
-def write_onnx(detector: Detector, path: Path, height: int, width: int, batch: int = 1) -> None:
+def write_onnx(network: Deployed, path: Path, height: int, width: int, batch: int = 1) -> None:
     """The graph with batch norm folded in, for `batch` pictures at once, and metadata that says what it is."""
     import onnx
 
-    network = Deployed(detector, height, width).eval()
     pixels = torch.zeros(batch, 3, height, width)
     torch.onnx.export(
         network, (pixels,), str(path), opset_version=OPSET, input_names=["images"], output_names=["output"],
@@ -50,11 +49,11 @@ def write_onnx(detector: Detector, path: Path, height: int, width: int, batch: i
     onnx.save(graph, path)
 
 
-def difference(detector: Detector, path: Path, height: int, width: int, tries: int = 3) -> float:
+def difference(network: Deployed, path: Path, height: int, width: int, tries: int = 3) -> float:
     """Largest difference between the file and PyTorch on random pictures, as TOLERANCE counts it."""
     from .evaluate import session
 
-    network, runtime = Deployed(detector, height, width).eval(), session(path)
+    runtime = session(path)
     batch = runtime.get_inputs()[0].shape[0]
     rng, worst = np.random.default_rng(7), 0.0
     for _ in range(tries):
@@ -102,10 +101,11 @@ def export(checkpoint: Path, folder: Path, name: str, size: tuple[int, int] = TA
            batch: int = 1) -> float:
     """Writes `folder/name.onnx` and `folder/model.yaml`; gives the difference to PyTorch."""
     folder.mkdir(parents=True, exist_ok=True)
-    detector, _ = load_weights(checkpoint)
+    detector, content = load_weights(checkpoint)
+    network = Deployed(detector, *size, content.get("calibration")).eval()
     path = folder / f"{name}.onnx"
-    write_onnx(detector, path, *size, batch)
-    worst = difference(detector, path, *size)
+    write_onnx(network, path, *size, batch)
+    worst = difference(network, path, *size)
     if not worst <= TOLERANCE:
         raise SystemExit(f"{path} differs from PyTorch by {worst:.1e}, more than {TOLERANCE:.0e}")
     (folder / "model.yaml").write_text(manifest(name, path, *size, score, nms, licence, source))

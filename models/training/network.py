@@ -180,14 +180,20 @@ def centres(height: int, width: int) -> tuple[Tensor, Tensor]:
 class Deployed(nn.Module):
     """What is exported: RGB pixels 0 to 255 [B, 3, H, W] to [B, 4 + C, cells].
 
-    Rows are `cx, cy, w, h` in input pixels, then class scores from 0 to 1.
+    Rows are `cx, cy, w, h` in input pixels, then class scores from 0 to 1. `calibration` (`calibrate.py`) is a pair
+    for each class, by which its logit is multiplied and moved.
     """
 
-    def __init__(self, detector: Detector, height: int, width: int):
+    def __init__(self, detector: Detector, height: int, width: int, calibration: list[list[float]] | None = None):
         super().__init__()
         detector = copy.deepcopy(detector).eval()
         detector.stem[0].weight.data *= detector.scale
         detector.scale = 1
+        if calibration is not None:
+            slope, shift = torch.tensor(calibration).t()
+            for out in detector.class_out:
+                out.weight.data *= slope[:, None, None, None]
+                out.bias.data = out.bias.data * slope + shift
         self.detector = detector
         points, _ = centres(height, width)
         self.register_buffer("points", points.t()[None].contiguous())

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import torch
 
-from . import augment, clips, curves, dataset, evaluate, export, teacher, timing, train
+from . import augment, calibrate, clips, curves, dataset, evaluate, export, teacher, timing, train
 from .assign import Truth, assign
 from .dataset import ANY, Labels, Picture, SplitError, check_teaching, may_teach
-from .network import Detector, centres
+from .network import Deployed, Detector, centres
 from .optimise import orthogonal
 
 
@@ -212,6 +212,43 @@ class Measure(unittest.TestCase):
         np.testing.assert_allclose(result.ignore, [[60, 60, 80, 80]])
 
 
+class Calibration(unittest.TestCase):
+    def sample(self, rng: np.random.Generator, slope: float, shift: float, many: int):
+        z = rng.normal(-2, 2, many)
+        return z, rng.random(many) < 1 / (1 + np.exp(-(slope * z + shift)))
+
+    def test_the_pair_that_made_the_outcomes_is_found_for_each_class(self):
+        rng = np.random.default_rng(5)
+        true = [(1.6, 1.0), (0.7, -1.0), (1.6, 1.0), (1.0, 2.0), (2.0, 0.0), (1.2, 0.5)]
+        group = [self.sample(rng, *pair, 20_000) for pair in true]
+        np.testing.assert_allclose(calibrate.calibrate([group]), true, atol=0.12)
+
+    def test_a_class_with_few_hits_takes_the_pair_of_all(self):
+        rng = np.random.default_rng(6)
+        group = [self.sample(rng, 1.5, 1.0, 5_000) for _ in range(5)] + [(np.array([-1.0, 2.0]), np.array([True, False]))]
+        pairs = calibrate.calibrate([group])
+        np.testing.assert_allclose(pairs[5], [1.5, 1.0], atol=0.15)
+
+    def test_scores_that_say_nothing_are_left_alone(self):
+        rng = np.random.default_rng(7)
+        group = [self.sample(rng, -1.0, 0.0, 2_000) for _ in range(6)]
+        np.testing.assert_array_equal(calibrate.calibrate([group]), [[1.0, 0.0]] * 6)
+
+    def test_the_exported_scores_are_those_of_the_pair(self):
+        pairs = [[1.5, 0.5], [0.8, -0.2], [1.0, 0.0], [2.0, 1.0], [1.1, 0.3], [0.9, -0.4]]
+        detector = Detector().eval()
+        for out in detector.class_out:
+            torch.nn.init.normal_(out.weight, std=0.3)
+        pixels = torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(1)) * 255
+        with torch.inference_mode():
+            plain = Deployed(detector, 96, 160).eval()(pixels)
+            moved = Deployed(detector, 96, 160, pairs).eval()(pixels)
+        torch.testing.assert_close(moved[:, :4], plain[:, :4])
+        slope, shift = torch.tensor(pairs).t()[:, None, :, None]
+        wanted = (torch.logit(plain[:, 4:].double()) * slope + shift).sigmoid().float()
+        torch.testing.assert_close(moved[:, 4:], wanted, atol=1e-4, rtol=1e-3)
+
+
 class Clips(unittest.TestCase):
     truth = clips.Truth(np.array([[0, 0, 30, 40], [50, 0, 80, 40], [100, 0, 110, 12]], np.float32), np.array([2, 3, 3]),
                         np.array([True, True, False]))
@@ -277,10 +314,12 @@ class Training(unittest.TestCase):
             self.assertEqual(second["step"], 4)
             self.assertGreater(second["seconds"], first["seconds"])
 
+            calibrate.write(light, calibrate.pictures(train.parser().parse_args(command)))
+            self.assertEqual(np.shape(torch.load(light, weights_only=True)["calibration"]), (6, 2))
             worst = export.export(light, root / "street", "street", (96, 160))
             self.assertLessEqual(worst, export.TOLERANCE)
             # The check can fail: another network's file is not this one's.
-            other = export.difference(Detector(), root / "street" / "street.onnx", 96, 160, tries=1)
+            other = export.difference(Deployed(Detector(), 96, 160).eval(), root / "street" / "street.onnx", 96, 160, tries=1)
             self.assertGreater(other, export.TOLERANCE)
             self.assertIn("family: yolov8", (root / "street" / "model.yaml").read_text())
             # A batch is the same pictures' answers.

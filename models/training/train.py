@@ -285,11 +285,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    from . import calibrate
     from .export import export
 
     arguments = parser().parse_args()
     checkpoint, finished = train(arguments)
     if finished:
+        calibrate.write(checkpoint, calibrate.pictures(arguments))
         folder = arguments.out / arguments.name
         worst = export(checkpoint, folder, arguments.name)
         print(f"{folder}: a model folder for the program (ONNX differs from PyTorch by {worst:.1e})")

@@ -54,11 +54,18 @@ def random_camera(rng, size):
     return Camera(pos, base + rng.normal(0, 9) - np.sign(lat) * rng.uniform(0, 8), max(6.0, pitch), focal, size)
 
 
-def scatter(rng, models, cam, density, jam):
+USUAL, SELDOM = "usual", "seldom"
+"""Mixes of pictures: a street as it is, and one with more of what a street shows seldom and a detector needs as often."""
+
+TRAFFIC_SHARE = {USUAL: [1.6, .7, 3.2, 5.5, .9, 1.6], SELDOM: [2.4, 2.4, 2.6, 4.0, 2.6, 2.2]}
+"""Weights of CLASSES on the road."""
+
+
+def scatter(rng, models, cam, density, jam, mix=USUAL):
     """Actors placed without touching, more of them where the camera sees them large."""
     kinds = {k: [i for i, m in enumerate(models) if m.label == k and not m.name.endswith("parked")] for k in CLASSES}
     parked = [i for i, m in enumerate(models) if m.name.endswith("parked")]
-    share = rng.dirichlet(np.array([1.6, .7, 3.2, 5.5, .9, 1.6]) * 1.6)
+    share = rng.dirichlet(np.array(TRAFFIC_SHARE[mix]) * 1.6)
     y = np.radians(cam.yaw)
     fwd, left = np.array([np.cos(y), np.sin(y)]), np.array([-np.sin(y), np.cos(y)])
     reach = cam.pos[2] / np.tan(np.radians(cam.pitch) + np.arctan(cam.size[1] / 2 / cam.focal)) if cam.pitch < 80 else 2
@@ -116,11 +123,12 @@ def scatter(rng, models, cam, density, jam):
     return actors
 
 
-LIGHT_SHARE = [("day", .26), ("noon", .10), ("morning", .12), ("overcast", .16), ("rain", .10), ("dusk", .06), ("wet_dusk", .12), ("night", .08)]
+LIGHTS = ["day", "noon", "morning", "overcast", "rain", "dusk", "wet_dusk", "night"]
+LIGHT_SHARE = {USUAL: [.26, .10, .12, .16, .10, .06, .12, .08], SELDOM: [.14, .06, .07, .11, .13, .11, .16, .22]}
 
 
-def random_light(rng):
-    name = str(rng.choice([k for k, _ in LIGHT_SHARE], p=[v for _, v in LIGHT_SHARE]))
+def random_light(rng, mix=USUAL):
+    name = str(rng.choice(LIGHTS, p=LIGHT_SHARE[mix]))
     d = dict(render.LIGHTS[name])
     d["azimuth"] = d.get("azimuth", 200) + rng.normal(0, 25) + 180 * (rng.random() < .3)
     d["elevation"] = float(np.clip(d.get("elevation", 48) + rng.normal(0, 7), 6, 80))
@@ -131,7 +139,7 @@ def random_light(rng):
     return name, render.Light(**d)
 
 
-def make(count, seed, out, size=(640, 360), per_view=6, quality=(70, 92)):
+def make(count, seed, out, size=(640, 360), per_view=6, quality=(70, 92), mix=USUAL):
     os.makedirs(out, exist_ok=True)
     rng = np.random.default_rng(seed)
     models = all_models(seed * 7 + 1)
@@ -141,10 +149,10 @@ def make(count, seed, out, size=(640, 360), per_view=6, quality=(70, 92)):
     for k in range(count):
         if k % per_view == 0:
             cam = random_camera(rng, size)
-            name, light = random_light(rng)
+            name, light = random_light(rng, mix)
             r.look(cam, light, float(rng.uniform(0, 50)))
         jam = rng.random() < .3
-        actors = scatter(rng, models, cam, int(rng.integers(4, 46)), jam)
+        actors = scatter(rng, models, cam, int(rng.integers(4, 46)), jam, mix)
         linear, seen = r.frame(actors, t=float(rng.uniform(0, 7)))
         rgb = film.develop(linear, light, rng, blur=float(rng.uniform(.3, .9)))
         file = f"city-{seed:03d}-{k:04d}.jpg"
