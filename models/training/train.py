@@ -5,8 +5,8 @@
 
 The budget is time, not epochs: rate, canvas size and augmentation follow the share of `--minutes`
 already used, so the training always ends with a finished schedule. Started again with the same `--out`
-it goes on where it stopped; with a larger `--minutes` the schedule stretches. A process that was
-suspended does not count the time it slept.
+it goes on where it stopped; with a larger `--minutes` the schedule stretches. Minutes are those in which a
+processor worked for the training: what others on the machine take, and sleep, do not count.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ TINY_STAGES = ((0.5, 2, augment.Recipe(96, 160)), (1.0, 2, augment.Recipe(128, 1
 
 WARM_UP = 200
 LAST_RATE = 0.02
-LONGEST_STEP = 20.0
-"""Seconds; a step that took longer was suspended and counts as this much."""
 
 
 def chances(pictures: list[Picture], shares: dict[str, float]) -> np.ndarray:
@@ -202,7 +200,7 @@ def train(arguments) -> tuple[Path, bool]:
 
     budget = arguments.minutes * 60
     stages = TINY_STAGES if arguments.tiny else STAGES
-    first_step, since, sums = step, time.monotonic(), {}
+    first_step, since, sums = step, time.thread_time(), {}
     saved = logged = seconds
     logged_samples = samples
     for until, batch, recipe in stages:
@@ -235,8 +233,8 @@ def train(arguments) -> tuple[Path, bool]:
                 o.step()
             average.update(model)
             step, samples = step + 1, samples + batch
-            now = time.monotonic()
-            seconds, since = seconds + min(now - since, LONGEST_STEP), now
+            now = time.thread_time()
+            seconds, since = seconds + now - since, now
             for key, value in parts.items():
                 sums.setdefault(key, []).append(value)
             if step % 50 == 0:
@@ -252,7 +250,7 @@ def train(arguments) -> tuple[Path, bool]:
                 keep()
                 saved = seconds
         del loader
-        since = time.monotonic()
+        since = time.thread_time()
     keep()
     return light, seconds >= budget
 
@@ -264,7 +262,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--frames", type=Path, help="folder of a site's own labelled frames")
     p.add_argument("--teacher", type=Path, help="cache made by `python -m training.teacher`")
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log")
-    p.add_argument("--minutes", type=float, default=90, help="budget of running time in all")
+    p.add_argument("--minutes", type=float, default=90, help="budget of processor time of the main thread, in all")
     p.add_argument("--name", default="street", help="of the exported model, in its folder under --out")
     p.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
     p.add_argument("--resume-time", action="store_true", help="with --start: its minutes count as used")
