@@ -18,7 +18,7 @@ const TIMES_LIVE: f64 = 15.0;
 const LEAST_RATE: f64 = 2_000.0;
 /// The events of the smallest part.
 const SMALLEST: usize = 32;
-/// The live rate is that of the last one to two of these.
+/// The live rate is that of the last one to two of these, or the last one known.
 const WINDOW: Duration = Duration::from_secs(1);
 /// What is younger tells no rate.
 const TOO_SHORT: Duration = Duration::from_millis(200);
@@ -94,8 +94,10 @@ impl LiveRate {
     }
 
     fn note(&mut self, now: Instant, latest: Position) {
-        if now.saturating_duration_since(self.newer.0) >= WINDOW {
-            self.older = self.newer;
+        let unseen = now.saturating_duration_since(self.newer.0);
+        if unseen >= WINDOW {
+            // What came while nobody looked, during an outage as a rule, may have come all at once: no rate to go by.
+            self.older = if unseen < WINDOW * 2 { self.newer } else { (now, latest) };
             self.newer = (now, latest);
         }
         let (since, position) = self.older;
@@ -183,6 +185,21 @@ mod tests {
         // 15 times 5,000 is more than this far side can take: it works without a pause once the live rate is known.
         let (rate, _) = Run::new(5_000.0, 200_000).drain(Duration::ZERO, FAST);
         assert!(rate > 0.9 / FAST.as_secs_f64(), "{rate}");
+    }
+
+    #[test]
+    fn what_came_during_the_outage_is_no_live_rate() {
+        let mut run = Run::new(200.0, 0);
+        for _ in 0..200 {
+            run.now += Duration::from_millis(20);
+            run.batch(Duration::ZERO, FAST);
+        }
+        run.now += Duration::from_secs(6);
+        run.backlog += 50_000;
+        let (begun, from) = (run.now, run.cursor);
+        (0..100).for_each(|_| _ = run.batch(Duration::ZERO, FAST));
+        let rate = (run.cursor - from) as f64 / (run.now - begun).as_secs_f64();
+        assert!((2_700.0..3_100.0).contains(&rate), "{rate}");
     }
 
     #[test]
