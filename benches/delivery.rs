@@ -4,6 +4,9 @@
 //! target folder. First, 50 events a second: the time from `submit` to the row's commit and to an MQTT subscriber.
 //! Then 200 events a second while the broker is stopped for `VANTAGE_OUTAGE_S` (default 30) seconds and started again: how
 //! fast the backlog drains, and what that does to live events, by the time to their fsync and to another sink's commit.
+//!
+//! `VANTAGE_ROUNDS` repeats the second part, and the median of the rounds is told. With `VANTAGE_AT_ONCE` the events of the
+//! outage are stored at once, so that rounds are short; the drain is the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 #[path = "../tests/support/services.rs"]
@@ -24,6 +27,9 @@ use vantage::scene::Position;
 use vantage::sink::dispatch::{self, Dispatcher};
 use vantage::store::{Store, StoreOptions};
 
+/// Live events a second beside the outage.
+const LIVE: f64 = 200.0;
+
 fn main() {
     if !std::env::args().any(|a| a == "--bench") {
         return;
@@ -34,29 +40,44 @@ fn main() {
     println!("50 events/s for 10 s (ms)         p50     p95     p99");
     live.print();
 
-    println!("\n200 events/s, broker stopped for {outage} s (ms)");
-    let before = bench.load(200.0, Duration::from_secs(10));
-    println!("before                            p50     p95     p99");
-    before.print();
-    bench.services.stop("mosquitto");
-    bench.load(200.0, Duration::from_secs(outage));
-    let backlog = bench.mqtt.status().backlog;
-    bench.services.start_again("mosquitto");
-    while bench.mqtt.status().backlog >= backlog {
-        bench.load(200.0, Duration::from_millis(100));
-    }
-    let (begun, from) = (Instant::now(), bench.mqtt.status().cursor.0);
-    let mut during = Seen::default();
-    while bench.mqtt.status().backlog > 20 {
-        during.add(bench.load(200.0, Duration::from_millis(250)));
-    }
-    let seconds = begun.elapsed().as_secs_f64();
-    let drained = bench.mqtt.status().cursor.0 - from;
-    println!("while {backlog} events drain             p50     p95     p99");
-    during.print();
-    let rate = drained as f64 / seconds;
-    println!("drained at {rate:.0} events/s: {:.1} times the live rate", rate / 200.0);
+    let rounds = std::env::var("VANTAGE_ROUNDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let rounds: Vec<Round> = (0..rounds).map(|_| bench.outage(outage)).collect();
+    println!("\nmedian of {} rounds", rounds.len());
+    println!("drained at {:.1} times the live rate", median(&rounds, |round| round.times_live));
+    tell("on disk", &rounds, |seen| at(&seen.durable, 0.99));
+    tell("PostgreSQL commit", &rounds, |seen| at(&seen.postgres, 0.99));
     bench.stop();
+}
+
+/// What the drain does to live events.
+fn tell(name: &str, rounds: &[Round], p99: impl Fn(&Seen) -> f64) {
+    let before = median(rounds, |round| p99(&round.before));
+    let during = median(rounds, |round| p99(&round.during));
+    let after = median(rounds, |round| p99(&round.after));
+    let rise = median(rounds, |round| p99(&round.during) / p99(&round.before));
+    println!(
+        "{name:20} p99 {before:.2} ms before, {during:.2} while it drains, {after:.2} after; in a round {:+.0} %",
+        (rise - 1.0) * 100.0
+    );
+}
+
+fn median(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
+    at(&rounds.iter().map(figure).collect::<Vec<_>>(), 0.5)
+}
+
+/// The value that this share of all is not above.
+fn at(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Live events before a drain, while it goes on, and after it.
+struct Round {
+    before: Seen,
+    during: Seen,
+    after: Seen,
+    times_live: f64,
 }
 
 /// Latencies in milliseconds.
@@ -68,21 +89,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, other: Self) {
-        self.durable.extend(other.durable);
-        self.postgres.extend(other.postgres);
-        self.subscriber.extend(other.subscriber);
-    }
-
     fn print(&self) {
         let rows =
             [("on disk", &self.durable), ("PostgreSQL commit", &self.postgres), ("MQTT subscriber", &self.subscriber)];
         for (name, latencies) in rows {
-            let mut sorted = latencies.clone();
-            sorted.sort_by(f64::total_cmp);
-            let at =
-                |share: f64| sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN);
-            println!("{name:28} {:8.1} {:7.1} {:7.1}   ({} events)", at(0.5), at(0.95), at(0.99), sorted.len());
+            let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| at(latencies, share));
+            println!("{name:28} {p50:8.1} {p95:7.1} {p99:7.1}   ({} events)", latencies.len());
         }
     }
 }
@@ -136,13 +148,57 @@ impl Bench {
         bench
     }
 
+    /// [`Self::load_while`] for so long.
+    fn load(&mut self, rate: f64, how_long: Duration) -> Seen {
+        self.load_while(rate, |_, elapsed| elapsed < how_long)
+    }
+
+    /// The broker stops for so many seconds of events, and comes back.
+    fn outage(&mut self, seconds: u64) -> Round {
+        println!("\n200 events/s, broker stopped for {seconds} s (ms)");
+        let before = self.load(LIVE, Duration::from_secs(10));
+        println!("before                            p50     p95     p99");
+        before.print();
+        self.services.stop("mosquitto");
+        if std::env::var_os("VANTAGE_AT_ONCE").is_some() {
+            for _ in 0..seconds {
+                let events = (0..LIVE as u64).map(|n| event("gate", self.next + n)).collect();
+                self.next += LIVE as u64;
+                self.store.writer().submit_acked(events).unwrap().recv().unwrap();
+            }
+            while self.postgres.status().backlog > 0 {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        } else {
+            self.load(LIVE, Duration::from_secs(seconds));
+        }
+        let from = self.mqtt.status().cursor.0;
+        self.services.start_again("mosquitto");
+        self.load_while(LIVE, |bench, _| bench.mqtt.status().cursor.0 == from);
+        let (from, backlog) = (self.mqtt.status().cursor.0, self.mqtt.status().backlog);
+        let mut drained = (0.0, 0);
+        let during = self.load_while(LIVE, |bench, elapsed| {
+            let status = bench.mqtt.status();
+            drained = (elapsed.as_secs_f64(), status.cursor.0 - from);
+            status.backlog > 20
+        });
+        let rate = drained.1 as f64 / drained.0;
+        println!("while {backlog} events drain in {:.1} s", drained.0);
+        during.print();
+        println!("drained at {rate:.0} events/s: {:.1} times the live rate", rate / LIVE);
+        let after = self.load(LIVE, Duration::from_secs(10));
+        println!("after");
+        after.print();
+        Round { before, during, after, times_live: rate / LIVE }
+    }
+
     /// Single events at `rate`, paced by the clock whatever the answers take; returns when all of the sinks that are there
     /// have them, or a second later.
-    fn load(&mut self, rate: f64, how_long: Duration) -> Seen {
+    fn load_while(&mut self, rate: f64, mut goes_on: impl FnMut(&Self, Duration) -> bool) -> Seen {
         let begun = Instant::now();
         let mut sent: Vec<(String, Instant, crossbeam_channel::Receiver<vantage::store::Ack>)> = Vec::new();
         let watch = self.watch();
-        while begun.elapsed() < how_long {
+        while goes_on(self, begun.elapsed()) {
             let due = begun + Duration::from_secs_f64(sent.len() as f64 / rate);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let one = event("gate", self.next);
@@ -215,7 +271,7 @@ impl Watch {
 
 /// When `position` was first covered.
 fn first(steps: &Steps, position: Position) -> Option<Instant> {
-    steps.iter().find(|(covered, _)| *covered >= position).map(|(_, at)| *at)
+    steps.get(steps.partition_point(|(covered, _)| *covered < position)).map(|(_, at)| *at)
 }
 
 /// A subscriber that notes first arrivals, and connects again after an outage.

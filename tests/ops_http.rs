@@ -43,6 +43,7 @@ fn the_exposition_is_well_formed_and_complete() {
     assert_eq!(page.sum("vantage_recording_state", &[("camera", "gate-south")]), 1.0);
     assert_eq!(page.sum("vantage_store_position", &[]), 120.0);
     assert_eq!(page.sum("vantage_sink_backlog", &[("sink", "authority")]), 30.0);
+    assert_eq!(page.sum("vantage_sink_paced_seconds_total", &[("sink", "authority")]), 1.25);
     assert_eq!(page.sum("vantage_sink_last_success_timestamp_seconds", &[("sink", "archive")]), 1_700_000_001.5);
     let p95 = page.sum("vantage_event_durable_latency_seconds", &[("quantile", "0.95")]);
     assert!((p95 / 0.095 - 1.0).abs() < 0.04, "{p95}");

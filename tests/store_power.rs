@@ -5,6 +5,9 @@
 //! these: what was synced is there; of the rest, any part, in any order, and single writes torn at a sector. The
 //! store opens on each such disk and is compared with the announcements before the cut.
 //!
+//! A sample of the cuts in the suite; all of them, one disk for each, with
+//! `VANTAGE_EVERY_CUT=1 cargo test --release --test store_power -- --nocapture`.
+//!
 //! The model is harsher than ext4's: names, too, are only certain after an fsync of the file or its folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
@@ -12,10 +15,13 @@ mod store_support;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use crossbeam_channel::{Receiver, bounded};
 use store_support::{as_child, child, event};
 use vantage::scene::{Event, Position};
 use vantage::store::{Query, Store, StoreOptions};
@@ -25,7 +31,9 @@ const NAME: &str = "announced_events_survive_a_power_cut_anywhere";
 const SECTOR: usize = 512;
 /// One cut in so many is tried while the disk is small, and once it is large; `VANTAGE_EVERY_CUT=1` tries all.
 const SMALL: u64 = 3;
-const LARGE: u64 = 400;
+const LARGE: u64 = 200;
+/// Disks that are looked at at once.
+const THREADS: usize = 2;
 /// Bytes from which on a disk is large.
 const LARGE_BYTES: u64 = 4 << 20;
 
@@ -151,7 +159,9 @@ impl Dice {
 
 #[derive(Default, Clone)]
 struct File {
-    durable: Vec<u8>,
+    durable: Arc<Vec<u8>>,
+    /// How many operations have become durable.
+    synced: usize,
     /// Whether the name is certain to be there.
     named: bool,
     /// Deleted, but perhaps not yet on disk.
@@ -186,7 +196,8 @@ impl Disk {
                 // An empty file, or a folder within.
                 let Some(file) = self.0.get_mut(&op.path) else { return };
                 for pending in std::mem::take(&mut file.pending) {
-                    apply(&mut file.durable, &ops[pending], ops[pending].data.len());
+                    apply(Arc::make_mut(&mut file.durable), &ops[pending], ops[pending].data.len());
+                    file.synced += 1;
                 }
                 file.named = true;
             }
@@ -201,16 +212,17 @@ impl Disk {
         }
     }
 
-    /// One of the disks that a cut here may leave. Returns how many writes are torn.
-    fn after_a_cut(&self, ops: &[Op], dice: &mut Dice, folder: &Path) -> u32 {
-        let mut torn = 0;
+    /// One of the disks that a cut here may leave.
+    fn after_a_cut(&self, ops: &[Op], dice: &mut Dice) -> Image {
+        let (mut files, mut torn, mut made_of) = (BTreeMap::new(), 0, DefaultHasher::new());
         // All, none, or any part: the extremes are common, and a fair coin alone would never try them.
         let mood = dice.roll(4);
         for (name, file) in &self.0 {
             if (file.deleted || !file.named) && dice.roll(2) == 0 {
                 continue;
             }
-            let mut content = file.durable.clone();
+            let mut content = Arc::clone(&file.durable);
+            (name, file.synced).hash(&mut made_of);
             for pending in &file.pending {
                 let op = &ops[*pending];
                 let bytes = match (mood, dice.roll(3)) {
@@ -222,20 +234,58 @@ impl Disk {
                     _ => op.data.len(),
                 };
                 if bytes > 0 || op.kind == b'T' && mood != 0 && dice.roll(2) == 0 {
-                    apply(&mut content, op, bytes);
+                    apply(Arc::make_mut(&mut content), op, bytes);
+                    (pending, bytes).hash(&mut made_of);
                 }
             }
-            fs::write(folder.join(name), content).unwrap();
+            files.insert(name.clone(), content);
         }
-        torn
+        Image { files, torn, made_of: made_of.finish() }
     }
+}
+
+/// A disk as it is found after a cut.
+struct Image {
+    files: BTreeMap<String, Arc<Vec<u8>>>,
+    /// How many writes are torn.
+    torn: u32,
+    /// The same for the same bytes: what each file is made of.
+    made_of: u64,
+}
+
+/// A disk after a cut, with what must be found on it.
+struct Cut {
+    index: usize,
+    image: Image,
+    /// How many of the announcements came before.
+    announced: usize,
+}
+
+/// What was seen on the disks.
+#[derive(Default)]
+struct Found {
+    looked_at: u32,
+    with_a_store: u32,
+}
+
+/// Opens stores on disks until there are no more.
+fn look(cuts: &Receiver<Cut>, all_announced: &[String], after: &Path) -> Found {
+    let mut found = Found::default();
+    for cut in cuts {
+        fs::create_dir(after).unwrap();
+        cut.image.files.iter().for_each(|(name, content)| fs::write(after.join(name), &**content).unwrap());
+        found.with_a_store += u32::from(check(after, &all_announced[..cut.announced], cut.index));
+        found.looked_at += 1;
+        fs::remove_dir_all(after).unwrap();
+    }
+    found
 }
 
 /// Opens, stores and closes the store a few times, with events small and large, so that the log is copied into the
 /// database by the store's own choice as well as by closing.
 fn load(folder: &Path) {
     let mut next = 0;
-    for (events, kib) in [(25, 0), (10, 0), (12, 0), (46, 400)] {
+    for (events, kib) in [(25, 0), (10, 0), (12, 0), (26, 400)] {
         let store =
             Store::open(&folder.join("store"), StoreOptions { reserve_bytes: 0, ..StoreOptions::default() }).unwrap();
         let mut history = OpenOptions::new().create(true).append(true).open(folder.join("store/history")).unwrap();
@@ -281,44 +331,69 @@ fn announced_events_survive_a_power_cut_anywhere() {
     let syncs = ops.iter().filter(|op| op.kind == b'S').count();
     assert!(syncs > 0 && ops.len() > 1000, "the recorder saw {} operations, {syncs} of them fsync", ops.len());
 
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let mut disk = Disk::default();
-    let mut announced: Vec<String> = Vec::new();
-    let (mut disks, mut torn, mut opened) = (0, 0, 0);
+    // Told to somebody outside: it does not depend on this disk.
+    let told = |op: &Op| op.path == "history";
+    let lines = |op: &Op| String::from_utf8(op.data.clone()).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+    let all_announced: Vec<String> = ops.iter().filter(|op| told(op)).flat_map(lines).collect();
     let every = std::env::var_os("VANTAGE_EVERY_CUT").is_some();
-    let mut written = 0;
-    for index in 0..ops.len() {
-        let op = &ops[index];
-        if op.path == "history" {
-            // Told to somebody outside: it does not depend on this disk.
-            announced.extend(std::str::from_utf8(&op.data).unwrap().lines().map(str::to_owned));
-            continue;
+    let (mut dice, mut disk) = (Dice(0x9e37_79b9_7f4a_7c15), Disk::default());
+    let (mut cuts, mut same, mut torn, mut announced, mut written) = (0, 0, 0, 0, 0);
+    let mut seen = HashSet::new();
+    let found = std::thread::scope(|scope| {
+        // A few disks at once: each is tens of megabytes.
+        let (sender, receiver) = bounded(THREADS);
+        let lookers: Vec<_> = (0..THREADS)
+            .map(|n| {
+                let (receiver, all_announced) = (receiver.clone(), &all_announced);
+                let after = folder_path.join(format!("after-{n}"));
+                scope.spawn(move || look(&receiver, all_announced, &after))
+            })
+            .collect();
+        drop(receiver);
+        for (index, op) in ops.iter().enumerate() {
+            if told(op) {
+                announced += lines(op).len();
+                continue;
+            }
+            disk.go(&ops, index);
+            written += op.data.len() as u64;
+            let chance = if every {
+                1
+            } else if written < LARGE_BYTES {
+                SMALL
+            } else {
+                LARGE
+            };
+            if dice.roll(chance) != 0 {
+                continue;
+            }
+            let image = disk.after_a_cut(&ops, &mut dice);
+            cuts += 1;
+            torn += image.torn;
+            // The same bytes owe the same answer to the same announcements.
+            if !seen.insert((announced, image.made_of)) {
+                same += 1;
+            } else if sender.send(Cut { index, image, announced }).is_err() {
+                break; // every looker has failed
+            }
+            if every && cuts % 1000 == 0 {
+                eprintln!("{cuts} cuts, operation {index} of {}", ops.len());
+            }
         }
-        disk.go(&ops, index);
-        written += op.data.len() as u64;
-        let chance = if every {
-            1
-        } else if written < LARGE_BYTES {
-            SMALL
-        } else {
-            LARGE
-        };
-        if dice.roll(chance) != 0 {
-            continue;
-        }
-        let after = folder_path.join("after");
-        fs::create_dir(&after).unwrap();
-        torn += disk.after_a_cut(&ops, &mut dice, &after);
-        disks += 1;
-        opened += u32::from(check(&after, &announced, index));
-        fs::remove_dir_all(&after).unwrap();
-    }
+        drop(sender);
+        lookers.into_iter().fold(Found::default(), |sum, looker| {
+            let found = looker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Found { looked_at: sum.looked_at + found.looked_at, with_a_store: sum.with_a_store + found.with_a_store }
+        })
+    });
     eprintln!(
-        "{} operations, {syncs} fsyncs, {disks} disks after a cut with {torn} torn writes, {opened} with a store; {} announced",
+        "{} operations, {syncs} fsyncs, {cuts} cuts with {torn} torn writes: {} different disks, {} with a store; {announced} announced",
         ops.len(),
-        announced.len()
+        found.looked_at,
+        found.with_a_store,
     );
-    assert!(torn > 100 && opened > disks / 2);
+    assert_eq!(found.looked_at + same, cuts);
+    assert!(torn > 100 && found.with_a_store > found.looked_at / 2);
 }
 
 /// Opens the store as after a restart. False when nothing had been announced and there is none.

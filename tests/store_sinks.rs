@@ -107,6 +107,33 @@ fn batches_come_in_order_and_the_cursor_follows() {
 }
 
 #[test]
+fn a_backlog_is_paced_and_whoever_keeps_up_is_never_held_back() {
+    let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
+    let store = open(folder.path());
+    submit(&store, 0..4000);
+    let (sink, seen) = scripted(vec![]);
+    let running = start(&runtime, &store, sink, &stop);
+    wait_until("the backlog", Duration::from_secs(30), || running.status().delivered == 4000);
+    assert_eq!(seen.lock().unwrap().concat(), (1..=4000).collect::<Vec<_>>());
+    let after_the_backlog = running.status().paced;
+    assert!(!after_the_backlog.is_zero(), "it was held back");
+    assert!(seen.lock().unwrap()[0].len() < 256, "and got small parts: {:?}", seen.lock().unwrap()[0]);
+
+    // Bursts of two batches at most, each in one transaction, and single events: as large as they come, and at once.
+    seen.lock().unwrap().clear();
+    let mut next = 4000;
+    for burst in [256, 1, 512, 3, 200, 256] {
+        submit(&store, next..next + burst);
+        next += burst;
+        wait_until("a burst", Duration::from_secs(30), || running.status().delivered == next);
+    }
+    assert_eq!(seen.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [256, 1, 256, 256, 3, 200, 256]);
+    assert_eq!(running.status().paced, after_the_backlog, "never held back");
+    stop.request();
+    running.join().unwrap();
+}
+
+#[test]
 fn retry_brings_the_same_batch_and_refusals_become_dead_letters() {
     let (folder, runtime, stop) = (tempfile::tempdir().unwrap(), runtime(), Stop::new());
     let store = open(folder.path());
@@ -153,8 +180,11 @@ fn stopping_drains_what_waits_but_not_for_ever() {
     submit(&store, 0..1000);
     stop.request();
     let (sink, _) = scripted(vec![]);
-    start(&runtime, &store, sink, &stop).join().unwrap();
+    let running = start(&runtime, &store, sink, &stop);
+    let status = running.watch();
+    running.join().unwrap();
     assert_eq!(store.cursor("test").unwrap(), Position(1000));
+    assert_eq!(status.borrow().paced, Duration::ZERO, "the deadline counts now, not the pace");
 
     submit(&store, 1000..1001);
     let sink = Box::new(Scripted { hang: true, ..Scripted::default() });

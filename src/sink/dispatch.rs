@@ -2,6 +2,8 @@
 //!
 //! At most one batch is unconfirmed at any time, and the next is read only after the cursor is on disk.
 //!
+//! A sink that is far behind is paced (`pace`), so that what it catches up with does not delay what happens now.
+//!
 //! For a sink that carries stills, the still of an event that was announced a moment ago is waited for, by this sink alone
 //! and for `parcel::PATIENCE` after the announcement at most: however many are missing, no event waits longer.
 
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::pace::Pace;
 use super::parcel::{Announced, Parcel, portions};
 use super::{Outcome, Sink};
 use crate::base::{Clock, Error, ErrorKind, Result, Stop, Timestamp};
@@ -58,6 +61,8 @@ pub struct SinkStatus {
     pub delivered: u64,
     /// Events refused for good since the start; they are among the store's dead letters.
     pub rejected: u64,
+    /// How long it was held back since the start, so that a backlog did not delay live events.
+    pub paced: Duration,
 }
 
 /// What a dispatcher works with.
@@ -120,23 +125,17 @@ impl Dispatcher {
 pub fn start(outbox: impl Outbox + 'static, sink: Box<dyn Sink>, setting: Setting) -> Result<Dispatcher> {
     let (sender, status) = watch::channel(SinkStatus::default());
     let latest = setting.latest.clone();
-    let announced = Announced::after(*latest.borrow(), setting.clock.monotonic());
+    let (now, newest) = (setting.clock.monotonic(), *latest.borrow());
+    let (announced, pace) = (Announced::after(newest, now), Pace::new(now, newest));
     let thread = std::thread::Builder::new()
         .name(format!("sink-{}", setting.name))
-        .spawn(move || run(outbox, sink, setting, sender, announced))
+        .spawn(move || run(Run { outbox, sink, setting, status: sender, announced, pace, deadline: None, failures: 0 }))
         .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start a sink's thread: {e}")).source(e))?;
     Ok(Dispatcher { status, latest, thread })
 }
 
 /// Delivers until the stop. Blocks.
-fn run(
-    outbox: impl Outbox,
-    sink: Box<dyn Sink>,
-    setting: Setting,
-    status: watch::Sender<SinkStatus>,
-    announced: Announced,
-) {
-    let mut run = Run { outbox, sink, setting, status, announced, deadline: None, failures: 0 };
+fn run<O: Outbox>(mut run: Run<O>) {
     if let Err(error) = run.deliver_all() {
         tracing::error!(sink = run.setting.name, %error, "delivery ended");
         run.failed(&error.to_string(), SinkState::Stopped);
@@ -151,6 +150,8 @@ struct Run<O> {
     status: watch::Sender<SinkStatus>,
     /// Since when events are known, for the wait for their stills.
     announced: Announced,
+    /// Holds back what is caught up with.
+    pace: Pace,
     /// When delivery ends for good; set once the stop was seen.
     deadline: Option<Instant>,
     /// Failed attempts in a row.
@@ -183,7 +184,7 @@ impl<O: Outbox> Run<O> {
                 continue;
             };
             let events = batch.len() as u64;
-            let Some(rejected) = self.deliver_portions(batch) else { return Ok(()) };
+            let Some(rejected) = self.deliver_parts(batch, last) else { return Ok(()) };
             let refused = rejected.len() as u64;
             self.outbox.confirm(last, rejected)?;
             cursor = last;
@@ -201,15 +202,31 @@ impl<O: Outbox> Run<O> {
         }
     }
 
-    /// Delivers what was read, with stills where the sink carries them. Returns what was refused; `None` when it is time
-    /// to end.
-    fn deliver_portions(&mut self, batch: Vec<StoredEvent>) -> Option<Vec<Rejected>> {
-        let most_bytes = self.sink.most_still_bytes();
-        if most_bytes > 0 {
-            self.announced.note(*self.setting.latest.borrow(), self.setting.clock.monotonic());
+    /// Delivers what was read up to `last`, part by part at its pace. Returns what was refused; `None` when it is time to
+    /// end.
+    fn deliver_parts(&mut self, mut batch: Vec<StoredEvent>, last: Position) -> Option<Vec<Rejected>> {
+        let (now, latest) = (self.setting.clock.monotonic(), *self.setting.latest.borrow());
+        if self.sink.most_still_bytes() > 0 {
+            self.announced.note(latest, now);
         }
+        self.pace.begin(now, latest, batch.len(), last);
         let mut rejected = Vec::new();
-        for mut portion in portions(batch, most_bytes > 0) {
+        while !batch.is_empty() {
+            let later = batch.split_off(self.pace.part().min(batch.len()));
+            self.hold_back();
+            let events = batch.len();
+            rejected.extend(self.deliver_portions(batch)?);
+            self.pace.delivered(self.setting.clock.monotonic(), events);
+            batch = later;
+        }
+        Some(rejected)
+    }
+
+    /// Delivers, with stills where the sink carries them.
+    fn deliver_portions(&mut self, part: Vec<StoredEvent>) -> Option<Vec<Rejected>> {
+        let most_bytes = self.sink.most_still_bytes();
+        let mut rejected = Vec::new();
+        for mut portion in portions(part, most_bytes > 0) {
             if let ([parcel], 1..) = (portion.as_mut_slice(), most_bytes)
                 && let Some(name) = &parcel.stored.event.still
             {
@@ -218,6 +235,18 @@ impl<O: Outbox> Run<O> {
             rejected.extend(self.deliver(&mut portion)?);
         }
         Some(rejected)
+    }
+
+    /// Waits until the pace lets the next part go; not while stopping, when only the deadline counts.
+    fn hold_back(&self) {
+        let begun = self.setting.clock.monotonic();
+        let wait = self.pace.wait(begun);
+        if wait.is_zero() || self.setting.stop.requested() {
+            return;
+        }
+        self.setting.stop.wait_timeout(wait);
+        let waited = self.setting.clock.monotonic().saturating_duration_since(begun);
+        self.status.send_modify(|s| s.paced += waited);
     }
 
     /// An event's still for its message, once it is there.

@@ -6,7 +6,9 @@
 //! TLS here is librdkafka's (OpenSSL), the only sink for which it is not rustls.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -114,13 +116,33 @@ fn connect(given: &Map<String, Value>, _base: &Path) -> Result<Box<dyn Sink>> {
         // The same files as for every other sink, read here once so that a bad one is told at the start.
         params.access.tls()?;
     }
-    Ok(Box::new(Kafka { params, producer: None }))
+    Ok(Box::new(Kafka { params, producer: None, troubles: Troubles::default() }))
+}
+
+/// What the client last said of its connections: messages only know that nothing was acknowledged.
+#[derive(Debug, Clone, Default)]
+struct Troubles(Arc<Mutex<Option<String>>>);
+
+impl Troubles {
+    fn latest(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Troubles {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // "All brokers are down" follows each reason and tells less.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
+    }
 }
 
 struct Kafka {
     params: Params,
     /// Kept while it works; a failed delivery begins with a new one, which forgets what was queued.
-    producer: Option<FutureProducer>,
+    producer: Option<FutureProducer<Troubles>>,
+    troubles: Troubles,
 }
 
 impl Sink for Kafka {
@@ -136,10 +158,16 @@ impl Sink for Kafka {
         Box::pin(async {
             let place = self.params.place();
             let outcome = attempt(&place, self.publish(batch)).await;
-            if !outcome.is_settled() {
-                self.producer = None;
+            if outcome.is_settled() {
+                return outcome;
             }
-            outcome
+            self.producer = None;
+            match (outcome, self.troubles.latest()) {
+                (Outcome::Retry { after, reason }, Some(why)) => {
+                    Outcome::Retry { after, reason: format!("{reason}: {why}") }
+                }
+                (outcome, _) => outcome,
+            }
         })
     }
 }
@@ -149,7 +177,7 @@ impl Params {
         format!("kafka {}/{}", self.brokers, self.topic)
     }
 
-    fn producer(&self) -> std::result::Result<FutureProducer, Outcome> {
+    fn producer(&self, troubles: Troubles) -> std::result::Result<FutureProducer<Troubles>, Outcome> {
         let unusable = |e: Error| Outcome::later(e.to_string());
         let mut config = ClientConfig::new();
         config
@@ -187,17 +215,20 @@ impl Params {
                 config.set(option, path.to_string_lossy());
             }
         }
-        config.create().map_err(|e| Outcome::later(format!("{}: {e}", self.place())))
+        config.create_with_context(troubles).map_err(|e| Outcome::later(format!("{}: {e}", self.place())))
     }
 }
 
 impl Kafka {
     /// Queues all, in order, then waits for every acknowledgement.
     async fn publish(&mut self, batch: &[Parcel]) -> std::result::Result<Outcome, Outcome> {
-        let Self { params, producer } = self;
+        let Self { params, producer, troubles } = self;
         let producer = match producer {
             Some(producer) => producer,
-            empty => empty.insert(params.producer()?),
+            empty => {
+                *troubles = Troubles::default();
+                empty.insert(params.producer(troubles.clone())?)
+            }
         };
         let mut reasons = Vec::new();
         let mut sent = Vec::with_capacity(batch.len());

@@ -14,6 +14,7 @@ mod jsonl;
 mod kafka;
 mod mqtt;
 mod nats;
+mod pace;
 mod params;
 mod parcel;
 mod postgres;

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use super::access::Access;
 use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, params};
 use crate::base::Result;
-use crate::scene::{Severity, StoredEvent};
+use crate::scene::{Position, Severity, StoredEvent};
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "syslog",
@@ -132,7 +133,8 @@ impl Sink for Syslog {
         Box::pin(async {
             let sent = tokio::time::timeout(TIMEOUT, self.send(batch)).await;
             let failure = match sent {
-                Ok(Ok(())) => return Outcome::Done,
+                Ok(Ok(reasons)) if reasons.is_empty() => return Outcome::Done,
+                Ok(Ok(reasons)) => return Outcome::Reject { reasons },
                 Ok(Err(why)) => why,
                 Err(_) => format!("not taken within {TIMEOUT:?}"),
             };
@@ -172,7 +174,8 @@ impl Params {
 }
 
 impl Syslog {
-    async fn send(&mut self, batch: &[Parcel]) -> std::result::Result<(), String> {
+    /// Sends all; what can never leave, and why.
+    async fn send(&mut self, batch: &[Parcel]) -> std::result::Result<Vec<(Position, String)>, String> {
         if let Some(Link::Stream(stream)) = &mut self.link {
             // Collectors say nothing; whatever is read now is the end of the connection.
             let closed = tokio::time::timeout(std::time::Duration::ZERO, stream.read_u8()).await;
@@ -192,13 +195,25 @@ impl Syslog {
                     frames.extend_from_slice(message.as_bytes());
                 }
                 stream.write_all(&frames).await.map_err(|e| e.to_string())?;
-                stream.flush().await.map_err(|e| e.to_string())
+                stream.flush().await.map_err(|e| e.to_string())?;
+                Ok(Vec::new())
             }
             Some(Link::Datagram(socket)) => {
+                let mut reasons = Vec::new();
                 for Parcel { stored, .. } in batch {
-                    socket.send(message(&self.params, stored).as_bytes()).await.map_err(|e| e.to_string())?;
+                    let message = message(&self.params, stored);
+                    match socket.send(message.as_bytes()).await {
+                        Ok(_) => {}
+                        Err(e) if e.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) => {
+                            reasons.push((
+                                stored.position,
+                                format!("{} bytes: more than a datagram holds", message.len()),
+                            ));
+                        }
+                        Err(e) => return Err(e.to_string()),
+                    }
                 }
-                Ok(())
+                Ok(reasons)
             }
             None => Err("not connected".to_owned()),
         }

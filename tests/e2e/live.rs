@@ -67,6 +67,34 @@ fn events_reach_the_disk_the_sink_and_the_terminal() {
 }
 
 #[test]
+fn a_broker_that_is_away_at_the_start_is_a_growing_backlog_and_the_cameras_run() {
+    let site = Site::new();
+    let clip = street_clip(site.folder.path(), "street", 4.0);
+    let server = serve(&clip, 0);
+    let nobody = free_port();
+    let city = format!("{{id: city, type: mqtt, host: 127.0.0.1, port: {nobody}}}");
+    let head = site.head().replace("sinks: [", &format!("sinks: [{city}, "));
+    let file = pipeline(site.folder.path(), &head, &[("gate", &server.url("/cam"))]);
+    let mut program = Running::start(&file);
+    let sinks = || -> Option<Value> { serde_json::from_str(&get(&site.address, "/api/sinks")?).ok() };
+    let waiting = wait_for("a backlog", 30, || sinks().filter(|all| all[0]["backlog"].as_u64() > Some(0)))[0].clone();
+    assert_eq!(
+        (&waiting["sink"], &waiting["state"], &waiting["delivered"]),
+        (&"city".into(), &"retrying".into(), &0.into())
+    );
+    assert!(waiting["last_error"].as_str().unwrap().contains(&nobody.to_string()), "{waiting}");
+    let grown = || sinks().filter(|all| all[0]["backlog"].as_u64() > waiting["backlog"].as_u64());
+    let all = wait_for("a larger backlog", 30, grown);
+    assert_eq!((&all[1]["sink"], &all[1]["state"]), (&"log".into(), &"running".into()));
+    site.wait_live("gate");
+    assert!(get(&site.address, "/metrics").unwrap().contains("vantage_sink_backlog{sink=\"city\"}"));
+    let told = run(&["sinks", "status", file.to_str().unwrap(), "--json"]).ok().lines();
+    assert_eq!((&told[0]["state"], &told[0]["cursor"]), (&"retrying".into(), &0.into()), "{told:?}");
+    assert!(told[0]["last_error"].is_string() && told[0]["waiting"].as_u64() >= all[0]["backlog"].as_u64(), "{told:?}");
+    program.stop();
+}
+
+#[test]
 fn one_camera_dies_and_comes_back_while_the_other_loses_nothing() {
     let site = Site::new();
     let clip = street_clip(site.folder.path(), "street", 4.0);

@@ -72,6 +72,7 @@ pub fn snapshot() -> Snapshot {
         last_error: last_error.map(str::to_owned),
         delivered: 90,
         rejected: 2,
+        paced: Duration::from_millis(1250),
     };
     Snapshot {
         ready: Ok(()),

@@ -11,7 +11,7 @@ use crate::Pipeline;
 use crate::services::Services;
 
 /// A listener that would speak TLS; no client of ours should come past the handshake.
-fn door(services: &Services, certificate: &str, runtime: &tokio::runtime::Runtime) -> u16 {
+pub fn door(services: &Services, certificate: &str, runtime: &tokio::runtime::Runtime) -> u16 {
     let chain = CertificateDer::pem_file_iter(services.pem(&format!("{certificate}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(services.pem(&format!("{certificate}.key"))).unwrap();
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::http::{HeaderMap, StatusCode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
@@ -11,10 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use vantage::scene::Outbox;
 use vantage::scene::{Position, Rejected};
-use vantage::store::{Store, StoreOptions};
+use vantage::store::{MediaRetention, Store, StoreOptions};
 
-use crate::far_side::{FarSide, Hook};
-use crate::store_support::event;
+use crate::far_side::{FarSide, Hook, Request};
+use crate::stills::{check, picture, with_still};
+use crate::store_support::{event, wait_until};
 
 fn vantage(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vantage")).args(["--log", "error"]).args(arguments).output().unwrap()
@@ -94,6 +97,88 @@ fn test_sends_one_event_to_each_and_fails_with_the_reason() {
     let output = vantage(&["sinks", "test", &file, "hok"]);
     assert!(!output.status.success() && said(&output).contains("it has log, hook"), "{}", said(&output));
     assert!(!vantage(&["sinks", "replay", &file, "hook"]).status.success(), "replay wants to be told what");
+}
+
+#[test]
+fn every_answer_is_json_on_request() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), refusing(21));
+    let file = pipeline(folder.path(), &hook);
+    let lines = |arguments: &[&str]| -> Vec<Value> {
+        let output = vantage(arguments);
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {}", said(&output))))
+            .collect()
+    };
+    let tested = lines(&["sinks", "test", &file, "--json"]);
+    assert_eq!(tested.iter().map(|told| &told["sink"]).collect::<Vec<_>>(), [&json!("log"), &json!("hook")]);
+    assert!(tested.iter().all(|told| told["confirmed"] == true && told["reason"].is_null()), "{tested:?}");
+    let body: Value = serde_json::from_slice(&hook.confirmed.lock().unwrap()[0].body).unwrap();
+    assert_eq!(tested[1]["event"], body["data"]["id"], "the event that was sent");
+    let replayed = lines(&["sinks", "replay", &file, "hook", "--after", "19", "--json"]);
+    assert_eq!(replayed.len(), 1);
+    let refused = replayed[0]["refused"].as_array().unwrap();
+    assert_eq!((&replayed[0]["sink"], &replayed[0]["confirmed"], refused.len()), (&json!("hook"), &json!(20), 1));
+    assert_eq!(refused[0]["position"], 21);
+    assert!(refused[0]["reason"].as_str().unwrap().contains("422"), "{refused:?}");
+    let letters = lines(&["sinks", "dead-letters", &file, "--json"]);
+    assert_eq!(letters.iter().map(|letter| &letter["event"]["sequence"]).collect::<Vec<_>>(), [&json!(3), &json!(7)]);
+    assert_eq!((&letters[0]["sink"], &letters[0]["reason"]), (&json!("hook"), &json!("answered 422 to 3")));
+}
+
+/// A server that never takes the record of that sequence number.
+fn refusing(sequence: u64) -> Hook {
+    Hook::new(Arc::new(move |request: &Request, _| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let refused = body["sequence"] == sequence.to_string();
+        (if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, HeaderMap::new())
+    }))
+}
+
+#[test]
+fn a_replay_carries_the_stills_that_the_store_still_has() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::willing());
+    let file = pipeline(folder.path(), &hook);
+    let written = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, written.replace("allow_private: true", "allow_private: true, inline_still_kib: 40")).unwrap();
+    let store = |media| {
+        let sweep_every = Duration::from_millis(20);
+        let options = StoreOptions { media, sweep_every, reserve_bytes: 0, ..StoreOptions::default() };
+        Store::open(&folder.path().join("data"), options).unwrap()
+    };
+    let replay = || {
+        hook.confirmed.lock().unwrap().clear();
+        let said = said(&vantage(&["sinks", "replay", &file, "hook", "--after", "40"]));
+        assert!(said.contains("4 events confirmed, 0 refused"), "{said}");
+        let bodies: Vec<Value> = hook
+            .confirmed
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|request| serde_json::from_slice(&request.body).unwrap())
+            .collect();
+        assert_eq!(bodies.iter().map(|body| &body["sequence"]).collect::<Vec<_>>(), ["41", "42", "43", "44"]);
+        bodies
+    };
+    // Two stills that fit, one that is too large, one event without.
+    let (old, new, large) = (picture(128, 96), picture(120, 90), picture(320, 240));
+    let running = store(MediaRetention::default());
+    let events = vec![with_still(40), with_still(41), event("a", 42), with_still(43)];
+    running.writer().submit_acked(events).unwrap().recv().unwrap();
+    for (n, jpeg) in [(40, &old), (41, &new), (43, &large)] {
+        running.put_still(&format!("a.{n}.jpg"), jpeg).unwrap();
+    }
+    let no = |why: &str| Some(Err(why.to_owned()));
+    // Beside the running program.
+    check(&replay(), &[Some(Ok(old.clone())), Some(Ok(new.clone())), None, no("too_large")]);
+    running.close();
+
+    // Retention takes the oldest.
+    let two = (new.len() + large.len()) as u64;
+    let running = store(MediaRetention { max_bytes: Some(two), ..MediaRetention::default() });
+    wait_until("the oldest goes", Duration::from_secs(10), || running.stats().stills_swept == 1);
+    check(&replay(), &[no("missing"), Some(Ok(new)), None, no("too_large")]);
+    running.close();
 }
 
 /// A certificate of one's own and its key, as `NAME.pem` and `NAME.key`.

@@ -87,15 +87,24 @@ fn webhook() {
 }
 
 /// A far side that is away when the program starts is a backlog and a reason, not an error.
-#[test]
-fn a_far_side_that_is_away_at_the_start_gets_all_of_it_later() {
-    let mut far = Postgres::new();
+pub fn is_awaited(mut far: impl FarSide, place: &str) {
+    let params = far.params();
     far.stop();
-    let pipeline = Pipeline::start(far.kind(), &far.params());
+    let pipeline = Pipeline::start(far.kind(), &params);
     pipeline.submit("a", 0..10);
     let reason = pipeline.wait_for_retry();
-    assert!(reason.contains("localhost"), "{reason}");
+    assert!(reason.contains(place), "{}: {reason}", far.kind());
+    assert_eq!((pipeline.status().delivered, pipeline.status().backlog), (0, 10));
     far.start();
     pipeline.wait_for_delivered(10);
     wait_for_all(&far, &BTreeMap::from([("a", 10)]));
+}
+
+#[test]
+fn a_far_side_that_is_away_at_the_start_gets_all_of_it_later() {
+    is_awaited(Postgres::new(), "localhost");
+    is_awaited(Nats::new(), "127.0.0.1");
+    is_awaited(Mqtt::new("3.1.1"), "127.0.0.1");
+    is_awaited(Mqtt::new("5"), "127.0.0.1");
+    is_awaited(Hook::willing(), "127.0.0.1");
 }

@@ -15,7 +15,7 @@ use crate::store_support::{event, wait_until};
 use crate::{Pipeline, mistakes};
 
 /// A picture of noise: some 0.8 bytes a pixel.
-fn picture(width: u16, height: u16) -> Vec<u8> {
+pub fn picture(width: u16, height: u16) -> Vec<u8> {
     let mut state = 1_u32;
     let noise = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -28,13 +28,13 @@ fn picture(width: u16, height: u16) -> Vec<u8> {
 }
 
 /// The `n`th event, which names a still.
-fn with_still(n: u64) -> Event {
+pub fn with_still(n: u64) -> Event {
     let mut event = event("a", n);
     event.still = Some(format!("a.{n}.jpg"));
     event
 }
 
-fn submit(pipeline: &Pipeline, events: Vec<Event>) {
+pub fn submit(pipeline: &Pipeline, events: Vec<Event>) {
     pipeline.store.writer().submit_acked(events).unwrap().recv().unwrap();
 }
 
@@ -51,7 +51,7 @@ fn received(body: &Value) -> Option<Result<Vec<u8>, String>> {
 }
 
 /// The contract holds, and what came of each still is as expected.
-fn check(bodies: &[Value], expected: &[Option<Result<Vec<u8>, String>>]) {
+pub fn check(bodies: &[Value], expected: &[Option<Result<Vec<u8>, String>>]) {
     let mut checker = Checker::new().unwrap();
     bodies.iter().for_each(|body| checker.take(body.to_string().as_bytes()));
     let summary = checker.finish();
@@ -66,7 +66,7 @@ fn check(bodies: &[Value], expected: &[Option<Result<Vec<u8>, String>>]) {
 }
 
 /// On any far side: carried, written late, too large, never written, and none at all.
-fn carries(kind: &str, mut params: Value, bodies: &dyn Fn() -> Vec<Value>) {
+pub fn carries(kind: &str, mut params: Value, bodies: &dyn Fn() -> Vec<Value>) {
     params["inline_still_kib"] = 40.into();
     let pipeline = Pipeline::start(kind, &params);
     let (small, large) = (picture(128, 96), picture(320, 240));

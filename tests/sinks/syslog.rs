@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 
 use crate::services::Services;
+use crate::store_support::event;
 use crate::{Pipeline, mistakes};
 
 /// The next message of a stream with octet counting (RFC 6587 §3.4.1).
@@ -94,6 +95,26 @@ fn datagrams() {
         let length = socket.recv(&mut buffer).unwrap();
         check(std::str::from_utf8(&buffer[..length]).unwrap(), sequence);
     }
+}
+
+#[test]
+fn an_event_larger_than_a_datagram_becomes_a_dead_letter() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let pipeline =
+        Pipeline::start("syslog", &json!({"host": "127.0.0.1", "port": port, "transport": "udp", "hostname": "tower"}));
+    let mut large = event("a", 1);
+    large.explanation.summary = "long ".repeat(14_000);
+    pipeline.store.writer().submit_acked(vec![event("a", 0), large, event("a", 2)]).unwrap().recv().unwrap();
+    pipeline.wait_for("three seen", |status| status.delivered + status.rejected == 3);
+    for sequence in [1, 3] {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).unwrap();
+        check(std::str::from_utf8(&buffer[..length]).unwrap(), sequence);
+    }
+    let letters = pipeline.store.reader().unwrap().dead_letters("test", 10).unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.position.0).collect::<Vec<_>>(), [2]);
+    assert!(letters[0].reason.contains("datagram"), "{}", letters[0].reason);
 }
 
 #[test]

@@ -48,6 +48,9 @@ enum Command {
         pipeline: PathBuf,
         /// Only these sinks.
         sinks: Vec<String>,
+        /// One JSON object per line.
+        #[arg(long)]
+        json: bool,
     },
     /// Sends stored events again, with the ids they had: a receiver recognises what it has.
     Replay(Replay),
@@ -87,6 +90,9 @@ struct Replay {
     /// Events that the sink refused before.
     #[arg(long, conflicts_with_all = ["from", "to"])]
     dead_letters: bool,
+    /// What became of it as one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -95,14 +101,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Status { pipeline, json, token_file } => {
             status::run(&plan::load(pipeline)?, token_file.as_deref(), *json)
         }
-        Command::Test { pipeline, sinks } => {
+        Command::Test { pipeline, sinks, json } => {
             let plan = plan::load(pipeline)?;
             let chosen = if sinks.is_empty() {
                 plan.sinks.iter().collect()
             } else {
                 sinks.iter().map(|id| find(&plan, id)).collect::<Result<Vec<_>>>()?
             };
-            send::test(&chosen, &plan)
+            send::test(&chosen, &plan, *json)
         }
         Command::Replay(replay) => {
             let plan = plan::load(&replay.pipeline)?;

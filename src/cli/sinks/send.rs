@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::Replay;
@@ -40,7 +41,7 @@ fn connect(sink: &SinkPlan, plan: &Plan) -> Result<Box<dyn Sink>> {
 }
 
 /// One event to each sink; fails when one does not confirm it.
-pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan) -> Result<ExitCode> {
+pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan, as_json: bool) -> Result<ExitCode> {
     let runtime = runtime()?;
     let mut failed = Vec::new();
     for sink in sinks {
@@ -56,12 +57,17 @@ pub(super) fn test(sinks: &[&SinkPlan], plan: &Plan) -> Result<ExitCode> {
             },
             Err(error) => Err(error.to_string()),
         };
-        match told {
-            Ok(()) => say(format!("{}: confirmed event {}", sink.id, event[0].stored.event.id))?,
-            Err(reason) => {
-                say(format!("{}: FAILED: {reason}", sink.id))?;
-                failed.push(sink.id.as_str());
-            }
+        let id = event[0].stored.event.id;
+        if as_json {
+            say(json!({"sink": sink.id, "confirmed": told.is_ok(), "event": id, "reason": told.as_ref().err()}))?;
+        } else {
+            say(match &told {
+                Ok(()) => format!("{}: confirmed event {id}", sink.id),
+                Err(reason) => format!("{}: FAILED: {reason}", sink.id),
+            })?;
+        }
+        if told.is_err() {
+            failed.push(sink.id.as_str());
         }
     }
     if failed.is_empty() {
@@ -110,7 +116,7 @@ pub(super) fn replay(sink: &SinkPlan, plan: &Plan, which: &Replay) -> Result<Exi
     let mut connected = connect(sink, plan)?;
     let newest = reader.latest()?;
     let mut after = Position(which.after.unwrap_or(0));
-    let (mut confirmed, mut refused) = (0, 0);
+    let (mut confirmed, mut refused) = (0, Vec::new());
     loop {
         let mut batch = read(&reader, &sink.id, after, which)?;
         batch.retain(|stored| stored.position <= newest);
@@ -123,14 +129,21 @@ pub(super) fn replay(sink: &SinkPlan, plan: &Plan, which: &Replay) -> Result<Exi
                 Error::new(ErrorKind::Io, format!("sink {}: {reason}", sink.id))
                     .help(format!("{confirmed} events are confirmed; go on with --after {before}"))
             })?;
-            for (position, reason) in &reasons {
-                say(format!("refused: position {position}: {reason}"))?;
+            if !which.json {
+                for (position, reason) in &reasons {
+                    say(format!("refused: position {position}: {reason}"))?;
+                }
             }
             confirmed += portion.len() - reasons.len();
-            refused += reasons.len();
+            refused.extend(reasons);
         }
     }
-    say(format!("{}: {confirmed} events confirmed, {refused} refused", sink.id))?;
+    if which.json {
+        let refused: Vec<_> = refused.iter().map(|(at, why)| json!({"position": at, "reason": why})).collect();
+        say(json!({"sink": sink.id, "confirmed": confirmed, "refused": refused}))?;
+    } else {
+        say(format!("{}: {confirmed} events confirmed, {} refused", sink.id, refused.len()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -186,6 +186,11 @@ fn sinks(page: &mut Page, now: &Snapshot) -> fmt::Result {
         "Events that the sink refused for good",
         sinks.iter().map(|(name, status)| (vec![("sink", name.as_str())], status.rejected)),
     )?;
+    page.counter(
+        "sink_paced_seconds",
+        "Time that the sink was held back so that its backlog did not delay live events",
+        sinks.iter().map(|(name, status)| (vec![("sink", name.as_str())], status.paced.as_secs_f64())),
+    )?;
     page.gauge(
         "sink_last_success_timestamp_seconds",
         "When the sink last confirmed a batch, Unix time; absent before the first",

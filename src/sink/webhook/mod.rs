@@ -173,7 +173,10 @@ impl Webhook {
                 .header("webhook-timestamp", seconds.to_string())
                 .header("webhook-signature", signature);
         }
-        let answer = request.body(body).send().await.map_err(|e| Outcome::retry(with_causes(&e.without_url())))?;
+        // Without the path, which may hold a receiver's token.
+        let place = self.url.origin().ascii_serialization();
+        let unanswered = |e: reqwest::Error| Outcome::retry(format!("{place}: {}", with_causes(&e.without_url())));
+        let answer = request.body(body).send().await.map_err(unanswered)?;
         judge(&answer, stored.position)
     }
 }
