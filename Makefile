@@ -18,8 +18,8 @@ demo: setup ## serve a clip as a camera and analyse it [CLIP=… MODEL=… URL=�
 test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
 	cargo test --locked --no-fail-fast
-	cargo test --locked --features kafka --test sinks kafka::
 	scripts/page.sh check
+	cargo test --locked --features kafka,oidc --test sinks --test api kafka:: oidc::
 
 page: ## the page in a real browser, against the program that was built last
 	@scripts/setup.sh --tests

@@ -29,6 +29,31 @@ fn scheduled(schedule: &str) -> String {
     ))
 }
 
+fn provider(issuer: &str, grants: &str) -> String {
+    let oidc = format!("issuer: {issuer}, client_id: v, page_url: 'https://p', grants: {grants}");
+    let mark = if cfg!(feature = "oidc") { "" } else { "§" };
+    top(&format!("server: {{authentication: {{oidc: {mark}{{{oidc}}}}}}}"))
+}
+
+/// A provider of logins: in builds without the feature the one thing that is told of a good one.
+#[cfg(not(feature = "oidc"))]
+fn provider_cases() -> Vec<Case> {
+    let good = provider("'https://h'", "[{group: g, role: viewer}]");
+    vec![("oidc not built", good, &[("this program was built without the feature `oidc`", "--features oidc")])]
+}
+
+#[cfg(feature = "oidc")]
+#[rustfmt::skip]
+fn provider_cases() -> Vec<Case> {
+    let grant = "[{group: g, role: viewer}]";
+    vec![
+        ("issuer in clear", provider("§'http://h'", grant), &[("`issuer` is not encrypted", "https://")]),
+        ("issuer that is none", provider("§h", grant), &[("`issuer` cannot be \"h\"", "https://login")]),
+        ("nobody may", provider("'https://h'", "§[]"), &[("`grants` is empty", "add a group")]),
+        ("no such role", provider("'https://h'", "[{group: g, role: §boss}]"), &[("`role` cannot be \"boss\"", "viewer, operator")]),
+    ]
+}
+
 #[rustfmt::skip]
 fn cases() -> Vec<Case> {
     let long_id = format!("§{}", "a".repeat(65));
@@ -76,6 +101,7 @@ fn cases() -> Vec<Case> {
         ("open port", top("server: {listen: §0.0.0.0:9090}"), &[("reached from other machines", "insecure_listen: true")]),
         ("no zone", top("server: {time_zone: §Asia/Hanoi}"), &[("no time zone \"Asia/Hanoi\"", "Asia/Ho_Chi_Minh")]),
         ("port alone", top("server: {listen: §\":9090\"}"), &[("`listen` cannot be \":9090\"", "127.0.0.1:9090")]),
+        ("text for authentication", top("server: {authentication: §yes}"), &[("`authentication` must be `true`, `false` or keys", "write true or false")]),
         ("useless flag", top("server: {insecure_listen: §true}"), &[("changes nothing", "remove it")]),
         ("workers", top("inference: {workers: §0}"), &[("`workers` cannot be 0", "from 1 to 64")]),
         ("wait", top("inference: {max_wait: §2s}"), &[("too long", "at most 1s")]),
@@ -236,7 +262,7 @@ fn unmarked(marked: &str) -> (String, Vec<(usize, usize)>) {
 
 #[test]
 fn every_mistake_is_shown_where_it_is() {
-    let cases = cases();
+    let cases: Vec<Case> = cases().into_iter().chain(provider_cases()).collect();
     assert!(cases.len() >= 50);
     let mut failures = Vec::new();
     for (name, marked, expected) in cases {

@@ -1,5 +1,10 @@
 //! The book of users, sessions and tokens: every decision and every change.
 
+mod federated;
+mod tokens;
+
+pub use self::federated::{Stranger, Vouched};
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
@@ -14,7 +19,7 @@ use super::password;
 use super::role::{Role, Scope};
 use super::secret;
 use super::throttle::Throttle;
-use super::user::{Session, Token, User};
+use super::user::{self, Session, Token, User};
 use crate::base::{Clock, Error, ErrorKind, Result, Timestamp};
 use crate::store::{AccessDb, AuditEntry, RecordSort};
 
@@ -207,18 +212,35 @@ impl Access {
     pub fn login(&self, user: &str, password: &str, address: IpAddr, agent: &str) -> Result<Login, Denied> {
         self.may_try(user, address)?;
         let wrong = || Error::new(ErrorKind::Auth, "the name or the password is wrong");
-        let known = self.read().users.get(user).filter(|user| !user.disabled).cloned();
+        let known = self.read().users.get(user).filter(|user| !user.disabled && user.subject.is_none()).cloned();
         let hash = known.as_ref().map(|user| user.password.as_str());
         if !self.is_right(user, password, hash, address)? {
             return Err(wrong().into());
         }
         let known = known.ok_or_else(wrong)?;
         self.throttle.succeeded(user);
+        self.begin(&known.name, address, agent, |user| {
+            // Somebody may have disabled the user or reset the password while this one was being checked.
+            let same = !user.disabled && user.password == known.password;
+            if same { Ok(()) } else { Err(wrong()) }
+        })
+        .map_err(|error| if error.kind() == ErrorKind::NotFound { wrong() } else { error })
+        .map_err(Denied::from)
+    }
+
+    /// Begins a session of a user who has shown who it is; `check` looks at the user as it is now.
+    fn begin(
+        &self,
+        name: &str,
+        address: IpAddr,
+        agent: &str,
+        check: impl FnOnce(&mut User) -> Result<()>,
+    ) -> Result<Login> {
         let now = self.clock.utc();
         let secret = secret::secret();
         let session = Session {
             id: secret::id(),
-            user: known.name.clone(),
+            user: name.to_owned(),
             csrf: secret::secret(),
             created: now,
             expires: now + IDLE,
@@ -227,19 +249,15 @@ impl Access {
             agent: agent.chars().take(200).collect(),
         };
         self.forget_expired()?;
-        let own = self.read().sessions.values().filter(|session| session.user == known.name).count();
+        let own = self.read().sessions.values().filter(|session| session.user == name).count();
         if own >= MOST {
-            return Err(Error::new(ErrorKind::Busy, "this user has too many sessions; revoke some").into());
+            return Err(Error::new(ErrorKind::Busy, "this user has too many sessions; revoke some"));
         }
-        // Somebody may have disabled the user or reset the password while this one was being checked.
-        let known = self.update(&known.name, |user| {
-            if user.disabled || user.password != known.password {
-                return Err(wrong());
-            }
+        let known = self.update(name, |user| {
+            check(user)?;
             user.last_seen = Some(now);
             Ok(())
-        });
-        let known = known.map_err(|error| if error.kind() == ErrorKind::NotFound { wrong() } else { error })?;
+        })?;
         let key = secret::hashed(&secret);
         self.db.put(RecordSort::Session, &key, &text(&session)?)?;
         let principal = principal(&known, Some(session.clone()));
@@ -390,11 +408,7 @@ impl Access {
     /// # Errors
     /// `Busy` when there is such a user; `Config` for a name that is none.
     pub fn create(&self, new: NewUser) -> Result<String> {
-        let good = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
-        if new.name.is_empty() || new.name.chars().count() > 64 || !new.name.chars().all(good) {
-            let what = "a user's name has 1 to 64 letters, digits, `.`, `-`, `_` or `@`";
-            return Err(Error::new(ErrorKind::Config, what));
-        }
+        user::check_name(&new.name)?;
         if self.read().users.len() >= MOST {
             return Err(Error::new(ErrorKind::Busy, format!("there are {MOST} users already")));
         }
@@ -402,6 +416,7 @@ impl Access {
         let user = User {
             name: new.name,
             password: password::hash(&password)?,
+            subject: None,
             role: new.role,
             scope: new.scope,
             language: if new.language == "en" { "en" } else { "vi" }.to_owned(),
@@ -435,6 +450,10 @@ impl Access {
             user.scope.wards = change.wards.unwrap_or(user.scope.wards);
             user.scope.cameras = change.cameras.unwrap_or(user.scope.cameras);
             user.disabled = change.disabled.unwrap_or(user.disabled);
+            if hash.is_some() && user.subject.is_some() {
+                let what = format!("{name} logs in by a provider and has no password here");
+                return Err(Error::new(ErrorKind::Config, what));
+            }
             if let Some(hash) = hash {
                 user.password = hash;
                 user.must_change_password = true;
@@ -468,43 +487,6 @@ impl Access {
         };
         tokens.iter().try_for_each(|key| self.db.remove(RecordSort::Token, key))?;
         self.end_sessions(|session| session.user == name).map(drop)
-    }
-
-    /// Tokens of one user or of all, by id.
-    #[must_use]
-    pub fn tokens(&self, user: Option<&str>) -> Vec<Token> {
-        let state = self.read();
-        state.tokens.values().filter(|token| user.is_none_or(|user| token.user == user)).cloned().collect()
-    }
-
-    /// Makes a token of a user: what it is known by, and its secret, which is kept nowhere.
-    ///
-    /// # Errors
-    /// `Busy` when the user has too many.
-    pub fn create_token(&self, user: &str, label: &str) -> Result<(Token, String)> {
-        if self.tokens(Some(user)).len() >= MOST {
-            return Err(Error::new(ErrorKind::Busy, "this user has too many tokens; delete some"));
-        }
-        let secret = format!("vantage_{}", secret::secret());
-        let label = label.chars().take(100).collect();
-        let (id, created) = (secret::id(), self.clock.utc());
-        let token = Token { id, user: user.to_owned(), label, created, last_seen: None };
-        let key = secret::hashed(&secret);
-        self.db.put(RecordSort::Token, &key, &text(&token)?)?;
-        self.write().tokens.insert(key, token.clone());
-        Ok((token, secret))
-    }
-
-    /// Takes a token out, of that user or of anybody; whether there was one.
-    ///
-    /// # Errors
-    /// `DiskFull` or `Io`; the token has ended all the same, until the program starts again.
-    pub fn delete_token(&self, id: &str, user: Option<&str>) -> Result<bool> {
-        let wanted = |token: &Token| token.id == id && user.is_none_or(|user| token.user == user);
-        let gone: Vec<String> =
-            self.write().tokens.extract_if(.., |_, token| wanted(token)).map(|(key, _)| key).collect();
-        gone.iter().try_for_each(|key| self.db.remove(RecordSort::Token, key))?;
-        Ok(!gone.is_empty())
     }
 
     /// Changes a user as it is now: of two changes at once neither undoes the other, and who is gone stays gone.
@@ -553,8 +535,9 @@ impl State {
     }
 }
 
+/// With a password: what a provider says of its users may change.
 fn is_master(user: &User) -> bool {
-    user.role == Role::Administrator && user.scope.is_all() && !user.disabled
+    user.role == Role::Administrator && user.scope.is_all() && !user.disabled && user.subject.is_none()
 }
 
 fn is_alive(session: &Session, now: Timestamp) -> bool {

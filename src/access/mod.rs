@@ -13,7 +13,7 @@ mod throttle;
 mod user;
 
 pub use self::audit::Trail;
-pub use self::book::{Access, Denied, Login, NewUser, OneTime, Principal, UserChange};
+pub use self::book::{Access, Denied, Login, NewUser, OneTime, Principal, Stranger, UserChange, Vouched};
 pub use self::password::SHORTEST as SHORTEST_PASSWORD;
 pub use self::role::{Role, Scope};
-pub use self::user::{Session, Token, User};
+pub use self::user::{Session, Subject, Token, User};

@@ -21,6 +21,12 @@ impl Role {
     /// All, the least first.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Operator, Self::Engineer, Self::Administrator];
 
+    /// The role of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::role::{Role, Scope};
-use crate::base::Timestamp;
+use crate::base::{Error, ErrorKind, Result, Timestamp};
 
 /// Somebody who may log in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct User {
     pub name: String,
     /// The password's hash, in the PHC string format.
     pub password: String,
+    /// Who it is for the provider that vouches for the user, who has no password then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
     /// What the user may do.
     pub role: Role,
     /// Which cameras the user may see.
@@ -27,6 +30,15 @@ pub struct User {
     pub created: Timestamp,
     /// When the user last logged in.
     pub last_seen: Option<Timestamp>,
+}
+
+/// Somebody as an OpenID Connect provider knows them. Names change; this does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// The subject within it.
+    pub id: String,
 }
 
 /// A browser that has logged in.
@@ -63,4 +75,14 @@ pub struct Token {
     pub created: Timestamp,
     /// When it was last used.
     pub last_seen: Option<Timestamp>,
+}
+
+/// Refuses what is no user's name.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
+    if name.is_empty() || name.chars().count() > 64 || !name.chars().all(good) {
+        let what = "a user's name has 1 to 64 letters, digits, `.`, `-`, `_` or `@`";
+        return Err(Error::new(ErrorKind::Config, what));
+    }
+    Ok(())
 }

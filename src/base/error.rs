@@ -162,3 +162,18 @@ impl StdError for Error {
         self.0.source.as_deref().map(|s| s as &(dyn StdError + 'static))
     }
 }
+
+/// The message with those behind it, which tell what the first hides.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

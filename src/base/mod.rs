@@ -11,7 +11,7 @@ pub mod span;
 pub mod stop;
 pub mod time;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, with_causes};
 pub use ids::{CameraId, EventId, FrameSeq, RunId, TrackId};
 pub use secret::{Secret, redact_url};
 pub use span::Span;

@@ -22,6 +22,7 @@ mod login;
 mod managed;
 mod mask;
 mod node;
+mod oidc;
 mod params;
 mod plan;
 mod raw;
@@ -44,6 +45,7 @@ pub use diagnostic::{Diagnostic, Report, Severity, render};
 pub use diff::{PlanDiff, diff};
 pub use login::read_password;
 pub use managed::{MANAGED_KEYS, Managed, ManagedText, managed_path};
+pub use oidc::{GrantPlan, OidcPlan};
 pub use plan::{
     AboutPlan, Blur, CameraPlan, EvidencePlan, InferencePlan, LanePlan, LinePlan, Matrix, MediaPlan, ModelPlan,
     PlacePlan, Plan, PresetPlan, Provider, Range, Rotation, RulePlan, ServerPlan, ServerTls, SinkPlan, StorePlan,

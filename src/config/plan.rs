@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::address::Address;
+use super::oidc::OidcPlan;
 use crate::base::{CameraId, Timestamp};
 use crate::scene::schedule::{Maintenance, Schedule};
 use crate::scene::{Ground, Polygon, Segment};
@@ -133,6 +134,8 @@ pub struct ServerPlan {
     pub page: bool,
     /// Whether the page and its API ask who is there.
     pub authentication: bool,
+    /// The provider by which users log in besides passwords.
+    pub oidc: Option<OidcPlan>,
     /// How the port is encrypted, if it is.
     pub tls: Option<ServerTls>,
     /// Whether other machines may reach it all the same.
@@ -155,6 +158,7 @@ impl ServerPlan {
             listen,
             page: true,
             authentication: true,
+            oidc: None,
             tls: None,
             insecure_listen: false,
             map_outline: None,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::compile::{Context, mark_of};
 use super::conditions;
+use super::oidc::{self, Authentication};
 use super::plan::{ServerPlan, ServerTls};
 use super::raw::default;
 use super::read::{Field, quoted, table};
@@ -15,8 +16,8 @@ table! {
         optional listen: String = default::LISTEN,
         /// Whether the page and its API are served; without them there are health and metrics only.
         optional page: bool = true,
-        /// Whether the page and its API ask who is there. Without it everybody who reaches the port is administrator.
-        optional authentication: bool = true,
+        /// Whether the page and its API ask who is there. Without it everybody who reaches the port is administrator. A table instead of `true` adds an OpenID Connect provider to the users with passwords.
+        optional authentication: Authentication = true,
         /// Encrypts the port.
         optional tls: WrittenTls,
         /// Allows an address that other machines can reach without `tls` and `authentication`.
@@ -65,10 +66,12 @@ pub(super) fn server(context: &mut Context<'_>, server: &Server) -> Option<Serve
         return None;
     };
     let map = server.map.get();
+    let (authentication, oidc) = oidc::authentication(context, &server.authentication);
     let plan = ServerPlan {
         listen,
         page: server.page.or(true),
-        authentication: server.authentication.or(true),
+        authentication,
+        oidc,
         tls: server.tls.get().and_then(|tls| encryption(context, tls, mark_of(&server.tls).unwrap_or_default())),
         insecure_listen: server.insecure_listen.or(false),
         map_outline: map.and_then(|map| file(context, &map.outline, "outline")),

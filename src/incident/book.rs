@@ -115,6 +115,23 @@ fn fresh(id: IncidentId, group: &str, event: &Event, position: Position) -> Inci
     }
 }
 
+/// The incident as somebody sees it who sees only these of its events, which are in the order of the store: severity,
+/// kinds, times, counts and words are those of what is seen. Its id, and whether it is over, are everybody's. `None` when
+/// none of the events speaks of it.
+#[must_use]
+pub fn seen_in(whole: &Incident, events: &[StoredEvent]) -> Option<Incident> {
+    let mut seen: Option<Incident> = None;
+    for StoredEvent { position, event } in events {
+        let goes_on = seen.as_ref().is_some_and(|incident| incident.open.contains(&event.id));
+        if !goes_on && (event.severity < Severity::Warning || event.phase == Phase::End) {
+            continue;
+        }
+        let fresh = || Incident { site: whole.site.clone(), ..fresh(whole.id, &whole.group, event, *position) };
+        note(seen.get_or_insert_with(fresh), event, *position, !goes_on);
+    }
+    seen.map(|seen| Incident { cleared: whole.cleared, ..seen })
+}
+
 fn note(incident: &mut Incident, event: &Event, position: Position, begins: bool) {
     incident.position = position;
     incident.last = incident.last.max(event.time.utc);

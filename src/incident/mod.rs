@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use book::{Book, Change};
+pub use book::{Book, Change, seen_in};
 pub use group::group_of;
 
 use crate::base::{CameraId, EventId, Timestamp};

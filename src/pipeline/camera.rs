@@ -106,7 +106,7 @@ impl Camera {
         let clips = evidence
             .map(|(clips, ring)| Recorder::new(plan.id.clone(), ring, Arc::clone(clips), plan.recording.clone()));
         let with_stills = shared.output.wants_stills() && plan.recording.stills != Which::None;
-        let masks: Arc<[Polygon]> = plan.masks.iter().map(|mask| mask.polygon.clone()).collect();
+        let masks = masks(&plan);
         let still_writer =
             || StillWriter::new(plan.recording.clone(), Scenery::of(&plan), labels.clone(), Arc::clone(&masks));
         let stills = with_stills.then(still_writer);
@@ -140,7 +140,7 @@ impl Camera {
             account: Arc::clone(&account),
             status: Arc::clone(&status),
             stages: Arc::clone(&shared.stages),
-            outlet: outlet(&plan, shared.every, &account, &inlet, &owner),
+            outlet: outlet(&plan, shared, &account, &inlet, &owner),
             packets: packets.clone().filter(|_| recording.is_none()),
             decode: true,
             interrupted: interrupted(&inlet, &owner),
@@ -203,6 +203,10 @@ impl Camera {
     }
 }
 
+fn masks(plan: &CameraPlan) -> Arc<[Polygon]> {
+    plan.masks.iter().map(|mask| mask.polygon.clone()).collect()
+}
+
 /// Where the camera's packets are kept, when an event may get a clip of them.
 fn packets(plan: &CameraPlan, shared: &Shared) -> Option<Arc<PacketRing>> {
     let clips = shared.output.clips()?;
@@ -242,17 +246,20 @@ fn record(plan: &CameraPlan, packets: Option<&Arc<PacketRing>>, shared: &Shared)
     Ok(Some(Recording { status, supervisor }))
 }
 
-/// Where the source's frames go: sampled, then into the lane's ring.
+/// Where the source's frames go: shown to whoever watches, sampled, then into the lane's ring.
 fn outlet(
     plan: &CameraPlan,
-    every: u64,
+    shared: &Shared,
     account: &Arc<Account>,
     inlet: &Arc<Inlet<Job>>,
     owner: &Arc<JobOwner>,
 ) -> Outlet {
     let (account, inlet, owner) = (Arc::clone(account), Arc::clone(inlet), Arc::clone(owner));
-    let sampler = Sampler::new(plan.analyse_fps, every);
+    let sampler = Sampler::new(plan.analyse_fps, shared.every);
+    let output = Arc::clone(&shared.output);
+    let masks = masks(plan);
     Arc::new(move |frame| {
+        output.decoded(&owner.id, &frame, &masks);
         if !sampler.wants(&frame) {
             account.frame_skipped(SkipReason::Sampled);
             return true;

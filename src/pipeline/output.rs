@@ -33,6 +33,11 @@ pub trait Output: Send + Sync {
     fn observed(&self, observed: &Observed<'_>) {
         let _ = observed;
     }
+    /// A frame was decoded; whether it will be analysed is not known yet. Called on the camera's streaming thread, so it
+    /// must be quick. The default does nothing.
+    fn decoded(&self, camera: &CameraId, frame: &Frame, masks: &Arc<[Polygon]>) {
+        let _ = (camera, frame, masks);
+    }
     /// Whether stills are wanted.
     fn wants_stills(&self) -> bool {
         false

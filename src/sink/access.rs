@@ -156,17 +156,3 @@ fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>> {
 fn bad_file(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{}: {why}", path.display())).help("name a PEM file")
 }
-
-/// The message with those behind it, which tell what the first hides.
-pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = inner.source();
-    }
-    text
-}

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::access::{Access, with_causes};
+use super::access::Access;
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
 use super::{Delivery, LATER, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, attempt, params};
-use crate::base::{Error, Result, redact_url};
+use crate::base::{Error, Result, redact_url, with_causes};
 
 pub(super) const KIND: SinkKind = SinkKind {
     name: "nats",

@@ -14,9 +14,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::access::{Access, with_causes};
+use super::access::Access;
 use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, attempt, params};
-use crate::base::Result;
+use crate::base::{Result, with_causes};
 use crate::scene::StoredEvent;
 
 pub(super) const KIND: SinkKind = SinkKind {

@@ -4,14 +4,16 @@
 //! meanwhile. Every filter is driven by an index that carries the other filters' columns: one scan in order for each
 //! value of the driving filter, of at most a page's rows, which are then merged. Bodies are read for the page only.
 
+use std::collections::BTreeSet;
+
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::ledger::{to_signed, to_unsigned};
 use super::query::{Reader, severity_name};
-use crate::base::{EventId, Result, Timestamp};
+use crate::base::{CameraId, EventId, Result, Timestamp};
 use crate::incident::work::{Work, WorkState};
-use crate::incident::{Incident, IncidentId};
+use crate::incident::{Incident, IncidentId, seen_in};
 use crate::scene::{Position, Severity, StoredEvent};
 
 /// What narrows a list; an empty set does not.
@@ -31,6 +33,9 @@ pub struct ListFilter {
     pub from: Option<Timestamp>,
     /// Before.
     pub to: Option<Timestamp>,
+    /// The cameras that whoever asks may see; `None` for all. Incidents that others saw too are told, and filtered by
+    /// severity, as these saw them.
+    pub eyes: Option<Vec<String>>,
 }
 
 /// Where a page of events begins: right after (that is, older than) this one.
@@ -51,17 +56,19 @@ pub struct IncidentMark {
     pub id: IncidentId,
 }
 
-/// An incident with what people did about it and the event that began it.
+/// An incident with what people did about it and the event that began it, all as whoever asked may see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedIncident {
     /// The incident.
     pub incident: Incident,
+    /// Where a page begins after it: lists are in the order in which incidents began for whoever sees all.
+    pub mark: IncidentMark,
     /// What people did.
     pub work: Work,
-    /// Grows with every change of any incident.
-    pub touched: u64,
     /// Happenings in it.
     pub events: u64,
+    /// Whether all its cameras are seen.
+    pub whole: bool,
     /// The first record of the event that began it, unless retention took it.
     pub first: Option<StoredEvent>,
 }
@@ -235,7 +242,7 @@ impl Reader {
             }
             facet(&mut terms, &["rule", "kind"], &filter.rules, filter.cameras.as_deref());
             facet(&mut terms, &["class"], &filter.classes, filter.cameras.as_deref());
-            terms.among("i.severity", severities(&filter.severities));
+            severity(&mut terms, &filter.severities, filter.eyes.as_deref());
             terms.among("i.state", filter.states.iter().map(|s| Value::from(s.as_str().to_owned())).collect());
             between(&mut terms, from.began, filter);
             if let Some(mark) = mark {
@@ -254,27 +261,33 @@ impl Reader {
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup();
         found.truncate(limit);
-        found.into_iter().filter_map(|(_, id)| self.listed(&id).transpose()).collect()
+        found.into_iter().filter_map(|(_, id)| self.listed(&id, filter.eyes.as_deref()).transpose()).collect()
     }
 
-    /// One incident, if there is such a one.
+    /// One incident, if there is such a one that one of the cameras `eyes` saw.
     ///
     /// # Errors
     /// As [`Reader::events`].
-    pub fn listed_incident(&self, id: IncidentId) -> Result<Option<ListedIncident>> {
-        self.listed(id.0.as_bytes())
+    pub fn listed_incident(&self, id: IncidentId, eyes: Option<&[String]>) -> Result<Option<ListedIncident>> {
+        self.listed(id.0.as_bytes(), eyes)
     }
 
-    /// Incidents that changed after `touched`, in the order of their latest change, at most `limit`.
+    /// Incidents of all cameras that changed after `touched`, in the order of their latest change, at most `limit`: how
+    /// far each had changed, and the incident where one of the cameras `eyes` saw it.
     ///
     /// # Errors
     /// As [`Reader::events`].
-    pub fn incidents_touched(&self, touched: u64, limit: usize) -> Result<Vec<ListedIncident>> {
-        let mut ids: Vec<Vec<u8>> = Vec::new();
-        let sql = "SELECT id FROM incidents WHERE touched > ? ORDER BY touched LIMIT ?";
+    pub fn incidents_touched(
+        &self,
+        touched: u64,
+        limit: usize,
+        eyes: Option<&[String]>,
+    ) -> Result<Vec<(u64, Option<ListedIncident>)>> {
+        let mut changed: Vec<(i64, Vec<u8>)> = Vec::new();
+        let sql = "SELECT touched, id FROM incidents WHERE touched > ? ORDER BY touched LIMIT ?";
         let values = vec![Value::from(to_signed(touched)), Value::from(to_signed(limit as u64))];
-        self.rows(sql, values, |row| row.get(0), &mut ids)?;
-        ids.into_iter().filter_map(|id| self.listed(&id).transpose()).collect()
+        self.rows(sql, values, |row| Ok((row.get(0)?, row.get(1)?)), &mut changed)?;
+        changed.into_iter().map(|(touched, id)| Ok((to_unsigned(touched), self.listed(&id, eyes)?))).collect()
     }
 
     /// How far incidents have changed.
@@ -289,29 +302,59 @@ impl Reader {
             .map_err(|e| self.failed(e))
     }
 
-    fn listed(&self, id: &[u8]) -> Result<Option<ListedIncident>> {
+    fn listed(&self, id: &[u8], eyes: Option<&[String]>) -> Result<Option<ListedIncident>> {
         let row = self
             .conn
             .prepare_cached(
-                "SELECT body, work, touched, (SELECT count(*) FROM incident_events WHERE incident = id)
+                "SELECT body, work, (SELECT count(*) FROM incident_events WHERE incident = id)
                  FROM incidents WHERE id = ?1",
             )
             .and_then(|mut select| {
                 select
                     .query_row([id], |row| {
-                        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?, row.get(3)?))
+                        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?))
                     })
                     .optional()
             })
             .map_err(|e| self.failed(e))?;
-        let Some((body, work, touched, events)) = row else { return Ok(None) };
+        let Some((body, work, events)) = row else { return Ok(None) };
         let incident = self.incident(&body)?;
         let work = work.map(|work| self.work(&work)).transpose()?.unwrap_or_default();
+        let mark = IncidentMark { began: incident.began, id: incident.id };
+        let hidden = |eyes: &&[String]| incident.places.keys().any(|camera| !sees(eyes, camera));
+        if let Some(eyes) = eyes.filter(hidden) {
+            return self.listed_in_part(&incident, work, mark, eyes);
+        }
         let mut first = Vec::new();
         let sql = "SELECT position, body FROM events WHERE id = ? ORDER BY revision LIMIT 1";
         self.stored_events(sql, [Value::from(incident.first_event.0.as_bytes().to_vec())], &mut first)?;
-        let (touched, events) = (to_unsigned(touched), to_unsigned(events));
-        Ok(Some(ListedIncident { incident, work, touched, events, first: first.pop() }))
+        Ok(Some(ListedIncident { incident, mark, work, events: to_unsigned(events), whole: true, first: first.pop() }))
+    }
+
+    /// What of an incident that others saw too these cameras saw; `None` when it is nothing.
+    fn listed_in_part(
+        &self,
+        incident: &Incident,
+        work: Work,
+        mark: IncidentMark,
+        eyes: &[String],
+    ) -> Result<Option<ListedIncident>> {
+        if !incident.places.keys().any(|camera| sees(eyes, camera)) {
+            return Ok(None);
+        }
+        let mut events = Vec::new();
+        let sql = format!(
+            "SELECT position, body FROM events WHERE id IN (SELECT event FROM incident_events WHERE incident = ?)
+             AND camera IN ({}) ORDER BY position",
+            marks(eyes.len())
+        );
+        let id = Value::from(incident.id.0.as_bytes().to_vec());
+        self.stored_events(&sql, std::iter::once(id).chain(texts(eyes)), &mut events)?;
+        let Some(incident) = seen_in(incident, &events) else { return Ok(None) };
+        let happenings: BTreeSet<EventId> = events.iter().map(|stored| stored.event.id).collect();
+        let events_seen = happenings.len() as u64;
+        let first = events.into_iter().find(|stored| stored.event.id == incident.first_event);
+        Ok(Some(ListedIncident { incident, mark, work, events: events_seen, whole: false, first }))
     }
 
     fn rows<T>(
@@ -376,7 +419,7 @@ fn incident_scans(filter: &ListFilter) -> Vec<IncidentScan> {
         };
         return filter.states.iter().map(of).collect();
     }
-    if !filter.severities.is_empty() {
+    if !filter.severities.is_empty() && filter.eyes.is_none() {
         let of = |value: Value| (BY_SEVERITY, Some(("i.severity = ?".to_owned(), vec![value])));
         return severities(&filter.severities).into_iter().map(of).collect();
     }
@@ -405,6 +448,28 @@ fn facet(terms: &mut Terms, facets: &[&str], values: &[String], cameras: Option<
         );
         terms.add(term, texts(cameras).into_iter().chain(facets.iter().flat_map(|_| texts(values))));
     }
+}
+
+/// The incident's highest severity is one of these; of what `eyes` saw where others saw it too.
+fn severity(terms: &mut Terms, wanted: &[Severity], eyes: Option<&[String]>) {
+    let Some(eyes) = eyes.filter(|_| !wanted.is_empty()) else {
+        return terms.among("i.severity", severities(wanted));
+    };
+    let (cameras, places) = (marks(eyes.len()), marks(wanted.len()));
+    let term = format!(
+        "CASE WHEN EXISTS (SELECT 1 FROM incident_facets f WHERE f.incident = i.id AND f.facet = 'camera'
+                           AND f.value NOT IN ({cameras}))
+         THEN (SELECT CASE max(CASE e.severity WHEN 'alert' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END)
+                      WHEN 2 THEN 'alert' WHEN 1 THEN 'warning' ELSE 'info' END
+               FROM incident_events m JOIN events e ON e.id = m.event
+               WHERE m.incident = i.id AND e.camera IN ({cameras}))
+         ELSE i.severity END IN ({places})"
+    );
+    terms.add(term, texts(eyes).into_iter().chain(texts(eyes)).chain(severities(wanted)));
+}
+
+fn sees(eyes: &[String], camera: &CameraId) -> bool {
+    eyes.iter().any(|one| one == camera.as_str())
 }
 
 fn between(terms: &mut Terms, column: &str, filter: &ListFilter) {

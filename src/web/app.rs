@@ -8,6 +8,7 @@ use super::PlanCell;
 use super::guard::Who;
 use super::listing::Cache;
 use super::live::MOST_LIVES;
+use super::oidc::Oidc;
 use super::problem::Problem;
 use super::rates::Rates;
 use crate::access::Access;
@@ -60,6 +61,8 @@ pub struct App {
     pub(super) source: ops::Source,
     pub(super) store: Arc<Store>,
     pub(super) access: Option<Arc<Access>>,
+    /// The provider by which users log in besides passwords.
+    pub(super) oidc: Option<Oidc>,
     pub(super) monitor: Arc<Monitor>,
     pub(super) packets: Packets,
     pub(super) clock: Arc<dyn Clock>,
@@ -81,16 +84,18 @@ pub struct App {
 }
 
 impl App {
-    pub(super) fn new(parts: Parts) -> Arc<Self> {
+    pub(super) fn new(parts: Parts) -> Result<Arc<Self>> {
         let Parts { plan, pipeline, file, source, store, access, monitor, packets, clock, reload, stop } = parts;
         let started = clock.utc();
-        Arc::new(Self {
+        let oidc = Oidc::new(plan.oidc.as_ref())?;
+        Ok(Arc::new(Self {
             plan,
             pipeline,
             file,
             source,
             store,
             access,
+            oidc,
             monitor,
             packets,
             clock,
@@ -105,7 +110,7 @@ impl App {
             viewed: Mutex::default(),
             readers: Mutex::default(),
             snapshot: Mutex::default(),
-        })
+        }))
     }
 
     /// The plan that runs now.

@@ -104,7 +104,10 @@ pub(super) struct CameraView {
     pub place: Option<Place>,
     /// How it does.
     pub state: Condition,
-    /// Why, for people; empty when there is nothing to say.
+    /// What its connection does: `connecting`, `live`, `stalled`, `auth_failed`, `unsupported`, `offline`, `finished`, or
+    /// `not_started`.
+    pub cause: &'static str,
+    /// Why, for people, in English; empty when there is nothing to say.
     pub reason: String,
     /// What is wrong with the view.
     pub unfit: Vec<String>,
@@ -186,6 +189,7 @@ pub(super) fn view(app: &App, plan: &CameraPlan, snapshot: &Snapshot) -> CameraV
         site: plan.site.clone(),
         place: about.place.map(|p| Place { lat: p.lat, lon: p.lon, heading: p.heading, reach_m: p.reach_m }),
         state: condition(report),
+        cause: cause(report),
         reason: reason(report),
         unfit: blind.into_iter().map(str::to_owned).collect(),
         since: report.map(|report| report.status.since),
@@ -217,6 +221,10 @@ pub(super) fn condition(report: Option<&CameraReport>) -> Condition {
         SourceState::Unsupported => Condition::Unsupported,
         SourceState::Finished => Condition::Stopped,
     }
+}
+
+pub(super) fn cause(report: Option<&CameraReport>) -> &'static str {
+    report.map_or("not_started", |report| report.status.state.as_str())
 }
 
 pub(super) fn reason(report: Option<&CameraReport>) -> String {

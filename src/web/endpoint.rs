@@ -32,6 +32,8 @@ pub enum Gives {
     Bytes(&'static str),
     /// Nothing (204).
     Nothing,
+    /// Where to go on (303).
+    Elsewhere,
 }
 
 /// One row: an endpoint below `/api/v1`.
@@ -87,6 +89,7 @@ impl Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     [
         super::session::endpoints(),
+        super::oidc::endpoints(),
         super::users::endpoints(),
         super::tokens::endpoints(),
         super::audit::endpoints(),

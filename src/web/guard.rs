@@ -111,15 +111,15 @@ pub(super) fn identify(app: &App, headers: &HeaderMap) -> Option<Principal> {
         let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?.1;
         return access.who(token.trim(), true);
     }
-    access.who(cookie(headers)?, false)
+    access.who(cookie_of(headers, COOKIE)?, false)
 }
 
-/// The session's secret in the request's cookies.
-pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of a cookie of the request.
+pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|line| line.split(';'))
-        .find_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE).map(|(_, value)| value))
+        .find_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == wanted).map(|(_, value)| value))
 }
 
 fn nobody() -> Problem {

@@ -131,27 +131,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// An incident as people see it. Cameras that `visible` does not name are left out.
-pub(super) fn view(listed: ListedIncident, plan: &Plan, visible: Option<&[String]>, now: Timestamp) -> IncidentView {
-    let ListedIncident { incident, work, events, first, .. } = listed;
+/// An incident as people see it.
+pub(super) fn view(listed: ListedIncident, plan: &Plan, now: Timestamp) -> IncidentView {
+    let ListedIncident { incident, work, events, whole, first, .. } = listed;
     let phase = incident.state(now);
-    let seen = |camera: &str| visible.is_none_or(|visible| visible.iter().any(|one| one == camera));
-    let cameras: Vec<String> =
-        incident.places.keys().map(|camera| camera.as_str().to_owned()).filter(|camera| seen(camera)).collect();
-    // What another ward's camera showed is not shown.
-    let first = first.map(|first| first.event).filter(|event| seen(event.camera.as_str()));
+    let first = first.map(|first| first.event);
+    let cameras: Vec<String> = incident.places.keys().map(|camera| camera.as_str().to_owned()).collect();
     let camera = first.as_ref().map(|event| event.camera.as_str().to_owned()).or_else(|| cameras.first().cloned());
     let camera = camera.unwrap_or_default();
     let about = plan.cameras.iter().find(|known| known.id.as_str() == camera).map(|known| &known.about);
     let kind = first.as_ref().map(|event| event.kind.clone());
-    // The incident's own words and kinds may be those of a camera that is not seen.
-    let whole = incident.places.keys().all(|camera| seen(camera.as_str()));
-    let (summary, rules) = if whole {
-        (incident.summary, incident.kinds.iter().cloned().collect())
-    } else {
-        let told = first.as_ref().map(|event| event.explanation.summary.clone());
-        (told.unwrap_or_default(), kind.iter().cloned().collect())
-    };
     IncidentView {
         id: incident.id.to_string(),
         opened: incident.began,
@@ -161,11 +150,8 @@ pub(super) fn view(listed: ListedIncident, plan: &Plan, visible: Option<&[String
         state: work.state,
         version: work.version,
         severity: incident.severity,
-        rule: kind
-            .or_else(|| incident.kinds.first().filter(|_| whole).cloned())
-            .unwrap_or_else(|| incident.group.clone()),
+        rule: kind.or_else(|| incident.kinds.first().cloned()).unwrap_or_else(|| incident.group.clone()),
         rule_id: first.as_ref().map(|event| event.rule.clone()),
-        rules,
         class: first.as_ref().and_then(|event| event.class.clone()),
         ward: about.and_then(|about| about.ward.clone()),
         place: about.and_then(|about| about.place).map(|p| Place {
@@ -176,7 +162,8 @@ pub(super) fn view(listed: ListedIncident, plan: &Plan, visible: Option<&[String
         }),
         camera,
         cameras,
-        summary,
+        summary: incident.summary,
+        rules: incident.kinds.into_iter().collect(),
         events,
         repeats: incident.happenings.saturating_sub(1),
         owner: work.owner,
@@ -196,24 +183,12 @@ async fn list(State(app): State<Arc<App>>, who: Who, params: Params) -> Result<R
     let mark: Option<Mark> = listing::mark(&params)?;
     let cursor = params.one("cursor")?.unwrap_or_default();
     let question = listing::question(&who, &filter, &format!("incidents {limit} {cursor}"));
-    if let Some(body) = app.lists.fresh(&question, app.clock.monotonic()) {
-        return Ok(json_bytes(body));
-    }
-    let (plan, visible) = (app.pipeline(), app.visible(&who));
-    let inner = Arc::clone(&app);
-    let body = app
-        .read(move |reader| {
-            let (version, now) = (reader.last_touched()?, inner.clock.monotonic());
-            if let Some(body) = inner.lists.get(&question, version, now) {
-                return Ok(body);
-            }
-            let page = page(reader, &filter, mark, limit, &plan, visible.as_deref(), inner.clock.utc())?;
-            let body = serde_json::to_vec(&page).map(axum::body::Bytes::from).unwrap_or_default();
-            inner.lists.put(question, version, now, body.clone());
-            Ok(body)
-        })
-        .await?;
-    Ok(json_bytes(body))
+    let (plan, clock) = (app.pipeline(), Arc::clone(&app.clock));
+    let make = move |reader: &Reader| {
+        let page = page(reader, &filter, mark, limit, &plan, clock.utc())?;
+        Ok(serde_json::to_vec(&page).map(axum::body::Bytes::from).unwrap_or_default())
+    };
+    Ok(json_bytes(app.lists.answer(&app, question, make).await?))
 }
 
 fn page(
@@ -222,15 +197,14 @@ fn page(
     mark: Option<Mark>,
     limit: usize,
     plan: &Plan,
-    visible: Option<&[String]>,
     now: Timestamp,
 ) -> crate::base::Result<Page<IncidentView>> {
     let mark = mark.map(|Mark(began, id)| IncidentMark { began: Timestamp(began), id });
     let mut found = reader.list_incidents(filter, mark, limit + 1)?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let last = found.last().filter(|_| more).map(|last| Mark(last.incident.began.0, last.incident.id));
-    let items = found.into_iter().map(|listed| view(listed, plan, visible, now)).collect();
+    let last = found.last().filter(|_| more).map(|last| Mark(last.mark.began.0, last.mark.id));
+    let items = found.into_iter().map(|listed| view(listed, plan, now)).collect();
     Ok(Page { items, next: last.and_then(|mark| listing::cursor(&mark)) })
 }
 
@@ -239,25 +213,17 @@ fn id_of(text: &str) -> Result<IncidentId, Problem> {
     text.parse().map(IncidentId).map_err(|_| Problem::absent("incident"))
 }
 
-/// Whether one of the incident's cameras may be seen.
-pub(super) fn may_see(listed: &ListedIncident, visible: Option<&[String]>) -> bool {
-    let seen = |visible: &[String]| listed.incident.places.keys().any(|c| visible.iter().any(|one| one == c.as_str()));
-    visible.is_none_or(seen)
-}
-
 async fn one(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let (plan, visible, now) = (app.pipeline(), app.visible(&who), app.clock.utc());
     let whole = app
         .read(move |reader| {
-            let Some(listed) = reader.listed_incident(id)?.filter(|listed| may_see(listed, visible.as_deref())) else {
-                return Ok(None);
-            };
+            let Some(listed) = reader.listed_incident(id, visible.as_deref())? else { return Ok(None) };
             let mut event_items = reader.events_of_incident(id, MOST_EVENTS)?;
             event_items.retain(|stored| {
                 visible.as_ref().is_none_or(|visible| visible.iter().any(|one| one == stored.event.camera.as_str()))
             });
-            Ok(Some(IncidentWhole { incident: view(listed, &plan, visible.as_deref(), now), event_items }))
+            Ok(Some(IncidentWhole { incident: view(listed, &plan, now), event_items }))
         })
         .await?;
     Ok(json(&whole.ok_or_else(|| Problem::absent("incident"))?))
@@ -296,8 +262,8 @@ async fn current(app: &Arc<App>, who: &Who, id: IncidentId) -> Result<IncidentVi
     let (plan, visible, now) = (app.pipeline(), app.visible(who), app.clock.utc());
     let listed = app
         .read(move |reader| {
-            let listed = reader.listed_incident(id)?.filter(|listed| may_see(listed, visible.as_deref()));
-            Ok(listed.map(|listed| view(listed, &plan, visible.as_deref(), now)))
+            let listed = reader.listed_incident(id, visible.as_deref())?;
+            Ok(listed.map(|listed| view(listed, &plan, now)))
         })
         .await?;
     listed.ok_or_else(|| Problem::absent("incident"))

@@ -1,9 +1,11 @@
 //! Lists: filters from a query, cursors, pages, and answers that are kept for as long as nothing changes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -18,7 +20,7 @@ use super::problem::Problem;
 use super::query::Params;
 use crate::incident::work::WorkState;
 use crate::scene::Severity;
-use crate::store::ListFilter;
+use crate::store::{ListFilter, Reader};
 
 /// Items of a page, unless the request says otherwise.
 const USUAL: usize = 50;
@@ -78,6 +80,7 @@ pub(super) fn filter(app: &App, who: &Who, params: &Params) -> Result<ListFilter
         states: params.words("state", WorkState::parse, "new, acknowledged, dispatched, resolved, false_alarm")?,
         from: params.time("from")?,
         to: params.time("to")?,
+        eyes: app.visible(who),
     };
     if filter.rules.len().max(filter.classes.len()) > MOST_VALUES {
         return Err(Problem::field("rule", format!("at most {MOST_VALUES} values of one filter")));
@@ -151,14 +154,53 @@ pub(super) fn json_bytes(bytes: impl Into<axum::body::Body>) -> Response {
 }
 
 /// Answers to the same question of the same eyes, as long as nothing has changed: a room full of operators looks at one
-/// list.
+/// list. Of many who ask at once one looks into the store, and the others wait for what it finds: when all looked, each
+/// would wait for all the others on a machine of few processors.
 #[derive(Default)]
-pub(super) struct Cache(Mutex<HashMap<String, Kept>>);
+pub(super) struct Cache {
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+    /// Counts what people did; an answer that was begun before is not kept.
+    changes: AtomicU64,
+}
 
+/// One question.
+#[derive(Default)]
+struct Slot {
+    /// Held by the one who looks.
+    looking: tokio::sync::Mutex<()>,
+    kept: Mutex<Option<Kept>>,
+}
+
+#[derive(Clone)]
 struct Kept {
     version: u64,
-    at: Instant,
-    body: axum::body::Bytes,
+    /// When it was made.
+    made: Instant,
+    /// When it was last found to be still good.
+    checked: Instant,
+    body: Bytes,
+}
+
+impl Slot {
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer, if it is so fresh that nobody need look for a newer one.
+    fn fresh(&self, now: Instant) -> Option<Bytes> {
+        let fresh = |kept: &&Kept| now.saturating_duration_since(kept.checked) < Cache::FRESH;
+        self.kept().as_ref().filter(fresh).map(|kept| kept.body.clone())
+    }
+
+    /// The answer, if nothing has changed since.
+    fn good(&self, version: u64, now: Instant) -> Option<Bytes> {
+        let mut kept = self.kept();
+        let good = |kept: &&mut Kept| kept.version == version && now.saturating_duration_since(kept.made) < Cache::AGE;
+        kept.as_mut().filter(good).map(|kept| {
+            kept.checked = now;
+            kept.body.clone()
+        })
+    }
 }
 
 impl Cache {
@@ -168,33 +210,60 @@ impl Cache {
     const FRESH: Duration = Duration::from_millis(100);
     const MOST: usize = 256;
 
-    /// The answer, if it is still good.
-    pub(super) fn get(&self, question: &str, version: u64, now: Instant) -> Option<axum::body::Bytes> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let good = |kept: &&Kept| kept.version == version && now.saturating_duration_since(kept.at) < Self::AGE;
-        kept.get(question).filter(good).map(|kept| kept.body.clone())
+    /// The answer to a question about incidents; `make` is asked for it when none is kept that is still good.
+    pub(super) async fn answer(
+        &self,
+        app: &Arc<App>,
+        question: String,
+        make: impl FnOnce(&Reader) -> crate::base::Result<Bytes> + Send + 'static,
+    ) -> Result<Bytes, Problem> {
+        let slot = self.slot(question, app.clock.monotonic());
+        if let Some(body) = slot.fresh(app.clock.monotonic()) {
+            return Ok(body);
+        }
+        let _looking = slot.looking.lock().await;
+        if let Some(body) = slot.fresh(app.clock.monotonic()) {
+            return Ok(body);
+        }
+        let changes = self.changes.load(Ordering::SeqCst);
+        let (inner, place) = (Arc::clone(app), Arc::clone(&slot));
+        app.read(move |reader| {
+            let (version, now) = (reader.last_touched()?, inner.clock.monotonic());
+            if let Some(body) = place.good(version, now) {
+                return Ok(body);
+            }
+            let body = make(reader)?;
+            let mut kept = place.kept();
+            if inner.lists.changes.load(Ordering::SeqCst) == changes {
+                *kept = Some(Kept { version, made: now, checked: now, body: body.clone() });
+            }
+            Ok(body)
+        })
+        .await
     }
 
-    /// The answer, if it is so fresh that nobody need look for a newer one.
-    pub(super) fn fresh(&self, question: &str, now: Instant) -> Option<axum::body::Bytes> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |kept: &&Kept| now.saturating_duration_since(kept.at) < Self::FRESH;
-        kept.get(question).filter(fresh).map(|kept| kept.body.clone())
+    /// The place of a question; one that is kept nowhere when there are too many.
+    fn slot(&self, question: String, now: Instant) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(&question) {
+            return Arc::clone(slot);
+        }
+        if slots.len() >= Self::MOST {
+            let young = |kept: &Kept| now.saturating_duration_since(kept.made) < Self::AGE;
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.kept().as_ref().is_some_and(young));
+        }
+        let slot = Arc::<Slot>::default();
+        if slots.len() < Self::MOST {
+            slots.insert(question, Arc::clone(&slot));
+        }
+        slot
     }
 
     /// Forgets all: somebody has changed something and will look at it.
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// Keeps an answer.
-    pub(super) fn put(&self, question: String, version: u64, now: Instant, body: axum::body::Bytes) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= Self::MOST {
-            kept.retain(|_, kept| now.saturating_duration_since(kept.at) < Self::AGE);
-        }
-        if kept.len() < Self::MOST {
-            kept.insert(question, Kept { version, at: now, body });
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        for slot in self.slots.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            slot.kept().take();
         }
     }
 }

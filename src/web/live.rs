@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::app::{App, blocking};
-use super::cameras::{Condition, condition, reason};
+use super::cameras::{Condition, cause, condition, reason};
 use super::endpoint::{Endpoint, Gives, Need};
 use super::guard::{Who, identify};
 use super::problem::Problem;
@@ -136,7 +136,7 @@ struct Session {
     socket: WebSocket,
     tiles: BTreeMap<(String, u16), Tile>,
     focus: Option<Focus>,
-    states: BTreeMap<String, (Condition, String)>,
+    states: BTreeMap<String, (Condition, &'static str, String)>,
 }
 
 struct Tile {
@@ -259,7 +259,7 @@ impl Session {
             return self.say(json!({"kind": "error", "camera": wanted, "detail": "there is no such camera"})).await;
         };
         self.app.audit_view(&self.who, "camera.focus", plan.id.as_str()).await;
-        let watching = self.app.monitor.watch(&plan.id);
+        let watching = self.app.monitor.watch_analysed(&plan.id);
         self.focus = Some(Focus { plan, watching, sent: 0, video: None, retry: now, told: None });
         Ok(())
     }
@@ -267,7 +267,7 @@ impl Session {
     /// Pictures that are due.
     async fn tick(&mut self) -> Result<(), Over> {
         let now = self.app.clock.monotonic();
-        let due: Vec<(u16, CameraPlan, Arc<LivePicture>)> = self
+        let due: Vec<(u16, Value, Arc<LivePicture>)> = self
             .tiles
             .iter_mut()
             .filter_map(|((_, width), tile)| {
@@ -277,23 +277,18 @@ impl Session {
                 }
                 tile.sent = picture.number;
                 tile.due = now + if tile.mode == Mode::Live { LIVE_EVERY } else { IDLE_EVERY };
-                Some((*width, tile.plan.clone(), picture))
+                Some((*width, tile_header(&tile.plan, *width, &picture), picture))
             })
             .collect();
-        for (width, plan, picture) in due {
-            let shown = Arc::clone(&picture);
-            let Ok(jpeg) = blocking(move || shown.jpeg(width)).await else { continue };
-            let header = json!({
-                "kind": "tile",
-                "camera": plan.id,
-                "pts_ns": picture.time.at.0,
-                "capture": picture.time.capture.utc,
-                "width": picture.size.0,
-                "height": picture.size.1,
-                "tile_width": width,
-                "objects": objects(&picture),
-                "zones_active": zones_active(&plan, &picture),
-            });
+        if due.is_empty() {
+            return self.tick_focus(now).await;
+        }
+        // All of them at once: going to another thread and back for each would cost more than a small picture does.
+        let made = blocking(move || {
+            let made = due.into_iter().filter_map(|(width, header, picture)| Some((header, picture.jpeg(width).ok()?)));
+            Ok(made.collect::<Vec<_>>())
+        });
+        for (header, jpeg) in made.await.unwrap_or_default() {
             self.give(header, &jpeg).await?;
         }
         self.tick_focus(now).await
@@ -384,9 +379,10 @@ impl Session {
         ids.dedup();
         for id in ids {
             let report = snapshot.cameras.iter().find(|report| report.camera == id);
-            let now = (condition(report), reason(report));
+            let now = (condition(report), cause(report), reason(report));
             if self.states.get(id.as_str()) != Some(&now) {
-                self.say(json!({"kind": "state", "camera": id, "state": now.0, "reason": now.1})).await?;
+                let told = json!({"kind": "state", "camera": id, "state": now.0, "cause": now.1, "reason": now.2});
+                self.say(told).await?;
                 self.states.insert(id.as_str().to_owned(), now);
             }
         }
@@ -415,6 +411,21 @@ async fn begin(app: &Arc<App>, camera: &CameraId, picture: &LivePicture) -> Resu
         focus::start(&camera, &ring, &time)
     });
     begun.await.map_err(|problem| problem.detail.clone())
+}
+
+fn tile_header(plan: &CameraPlan, width: u16, picture: &LivePicture) -> Value {
+    json!({
+        "kind": "tile",
+        "camera": plan.id,
+        "pts_ns": picture.time.at.0,
+        "capture": picture.time.capture.utc,
+        "width": picture.size.0,
+        "height": picture.size.1,
+        "tile_width": width,
+        "objects": objects(picture),
+        "exact": picture.exact,
+        "zones_active": zones_active(plan, picture),
+    })
 }
 
 fn objects(picture: &LivePicture) -> Vec<Value> {

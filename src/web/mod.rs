@@ -26,6 +26,7 @@ mod listing;
 mod live;
 mod map;
 mod media;
+mod oidc;
 mod openapi;
 mod problem;
 mod query;

@@ -60,6 +60,7 @@ fn operation(endpoint: &Endpoint, generator: &mut schemars::SchemaGenerator, pro
         }
         Gives::Bytes(kind) => json!({"200": {"description": "Done.", "content": {kind: {}}}}),
         Gives::Nothing => json!({"204": {"description": "Done."}}),
+        Gives::Elsewhere => json!({"303": {"description": "Go on at Location."}}),
     };
     let mut responses = given;
     if let Value::Object(responses) = &mut responses {

@@ -82,14 +82,15 @@ impl Server {
 /// Opens the port and answers on `runtime` until the stop. The port is open when this returns.
 ///
 /// # Errors
-/// `Busy`, `Permission` or `Config` for the address; `Config` or `Io` for the certificate.
+/// `Busy`, `Permission` or `Config` for the address; `Config` or `Io` for the certificate; `Config` for the provider of
+/// logins.
 pub fn serve(parts: Parts, runtime: &Handle) -> Result<Server> {
     let listen = parts.plan.listen;
     let store = parts.pipeline.read().unwrap_or_else(PoisonError::into_inner).store.path.clone();
     let encryption = parts.plan.tls.as_ref().map(|plan| tls::server_config(plan, &store, listen.ip())).transpose()?;
     let stop = parts.stop.clone();
     let (listener, address) = bind(listen, runtime).map_err(|e| refused(listen, e))?;
-    let app = App::new(parts);
+    let app = App::new(parts)?;
     let encrypted = encryption.is_some();
     let task = runtime.spawn(run(listener, Arc::clone(&app), encryption, stop));
     tracing::info!(%address, encrypted, authentication = app.access.is_some(), "page open");

@@ -169,7 +169,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// The cookie; without `Max-Age` it ends with the browser, and in any case when the session does.
-fn cookie(app: &App, value: &str, ended: bool) -> String {
+pub(super) fn cookie(app: &App, value: &str, ended: bool) -> String {
     let secure = if app.plan.tls.is_some() { "; Secure" } else { "" };
     let age = if ended { "; Max-Age=0" } else { "" };
     format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
@@ -214,15 +214,7 @@ async fn login(
             Ok(response)
         }
         Err(problem) => {
-            let nobody = Principal {
-                user: "-".to_owned(),
-                role: Role::Viewer,
-                scope: crate::access::Scope { wards: Some(Vec::new()), cameras: Some(Vec::new()) },
-                language: "vi".to_owned(),
-                must_change_password: false,
-                session: None,
-            };
-            let who = Who { principal: nobody, address };
+            let who = nobody(address);
             if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() {
                 // The tries that led here are in the trail. Nobody who is not logged in can fill it.
                 app.audit_view(&who, "login.limited", &address.to_string()).await;
@@ -232,6 +224,19 @@ async fn login(
             Err(problem)
         }
     }
+}
+
+/// Whoever did not get in, for the audit trail.
+pub(super) fn nobody(address: std::net::IpAddr) -> Who {
+    let principal = Principal {
+        user: "-".to_owned(),
+        role: Role::Viewer,
+        scope: crate::access::Scope { wards: Some(Vec::new()), cameras: Some(Vec::new()) },
+        language: "vi".to_owned(),
+        must_change_password: false,
+        session: None,
+    };
+    Who { principal, address }
 }
 
 async fn current(State(app): State<Arc<App>>, who: Who) -> Response {

@@ -137,15 +137,16 @@ impl Reading {
     /// Events and changed incidents since the last look.
     async fn told_by_the_store(&mut self) -> Result<(), Problem> {
         let place = self.place;
+        let visible = self.app.visible(&self.who);
+        let eyes = visible.clone();
         let (events, changed) = self
             .app
             .read(move |reader| {
                 let query = Query { after_position: Some(Position(place.position)), limit: STEP, ..Query::default() };
                 let events = if reader.latest()?.0 > place.position { reader.events(&query)? } else { Vec::new() };
-                Ok((events, reader.incidents_touched(place.touched, STEP)?))
+                Ok((events, reader.incidents_touched(place.touched, STEP, eyes.as_deref())?))
             })
             .await?;
-        let visible = self.app.visible(&self.who);
         let plan = self.app.pipeline();
         let now = self.app.clock.utc();
         for stored in events {
@@ -155,11 +156,10 @@ impl Reading {
                 self.push("event", &stored);
             }
         }
-        for listed in changed {
-            self.place.touched = self.place.touched.max(listed.touched);
-            if incidents::may_see(&listed, visible.as_deref()) {
-                let shown = incidents::view(listed, &plan, visible.as_deref(), now);
-                self.push("incident", &shown);
+        for (touched, listed) in changed {
+            self.place.touched = self.place.touched.max(touched);
+            if let Some(listed) = listed {
+                self.push("incident", &incidents::view(listed, &plan, now));
             }
         }
         Ok(())

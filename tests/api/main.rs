@@ -11,6 +11,8 @@ mod ports;
 mod program;
 
 mod live;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod roles;
 mod site;
 mod tls;

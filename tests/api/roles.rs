@@ -14,6 +14,9 @@ type Row = (&'static str, &'static str, [u16; 6]);
 /// wrong in their content, so that whoever may do it gets as far as that and changes nothing.
 const TABLE: &[Row] = &[
     ("GET", "/session", [401, 200, 200, 200, 200, 200]),
+    ("GET", "/session/methods", [200, 200, 200, 200, 200, 200]),
+    ("GET", "/session/oidc", [404, 404, 404, 404, 404, 404]),
+    ("GET", "/session/oidc/callback", [404, 404, 404, 404, 404, 404]),
     ("PUT", "/session/password", [401, 422, 422, 422, 422, 422]),
     ("PUT", "/session/language", [401, 422, 422, 422, 422, 422]),
     ("GET", "/sessions", [401, 200, 200, 200, 200, 200]),

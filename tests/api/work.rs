@@ -214,18 +214,25 @@ fn an_incident_of_two_wards_tells_each_only_what_its_own_cameras_saw() {
     let site = Site::start_after(None, more);
     let admin = site.admin();
     let north = site.user(&admin, "n", "operator", Some(&["north"]));
-    let shared = |client: &Client| {
+    let shared = |client: &Client, repeats: u32| {
         wait_for("the incident of both", 20, || {
             let list = client.get("/incidents?rule=collision").json();
-            list["items"].get(0).filter(|incident| incident["repeats"] == 1).cloned()
+            list["items"].get(0).filter(|incident| incident["repeats"] == repeats).cloned()
         })
     };
-    let whole = shared(&admin);
+    let whole = shared(&admin, 1);
     assert_eq!((whole["summary"].clone(), whole["cameras"].clone()), (json!("collision 100"), json!(["gate", "yard"])));
-    let part = shared(&north);
+    assert_eq!((whole["severity"].clone(), whole["events"].clone()), (json!("alert"), json!(2)));
+    // Severity, counts, words and the event that began it are those of what the ward's own camera saw.
+    let part = shared(&north, 0);
     assert_eq!((part["id"].clone(), part["cameras"].clone()), (whole["id"].clone(), json!(["gate"])));
-    assert!(!part.to_string().contains("collision 100") && part["first_event"].is_null(), "{part}");
-    assert!(part["still"].is_null() && part["rules"].as_array().unwrap().is_empty(), "{part}");
+    assert_eq!((part["severity"].clone(), part["events"].clone()), (json!("warning"), json!(1)));
+    assert_eq!((part["summary"].clone(), part["rules"].clone()), (json!("collision 101"), json!(["collision"])));
+    let of_gate = site.events.iter().find(|event| event.explanation.summary == "collision 101").unwrap();
+    assert_eq!((&part["first_event"], &part["still"]), (&json!(of_gate.id), &json!(of_gate.still)));
+    assert!(part["opened"].as_str() > whole["opened"].as_str() && !part.to_string().contains("yard"), "{part}");
+    let alone = north.get(&format!("/incidents/{}", whole["id"].as_str().unwrap())).json();
+    assert_eq!((alone["severity"].clone(), alone["event_items"].as_array().unwrap().len()), (json!("warning"), 1));
     // Filters tell it no more than that.
     let found = |client: &Client, query: &str| client.get(&format!("/incidents?{query}")).json()["items"].to_string();
     let id = whole["id"].as_str().unwrap();
@@ -234,6 +241,10 @@ fn an_incident_of_two_wards_tells_each_only_what_its_own_cameras_saw() {
     {
         assert!(found(&admin, query).contains(id), "{query}");
         assert_eq!(found(&north, query).contains(id), north_finds_it, "{query}");
+    }
+    for (severity, finder, other) in [("alert", &admin, &north), ("warning", &north, &admin)] {
+        let query = format!("rule=collision&severity={severity}");
+        assert!(found(finder, &query).contains(id) && !found(other, &query).contains(id), "{query}");
     }
 }
 

@@ -116,9 +116,9 @@ test('the language is chosen, kept at the server, and the document says it', { s
   assert.equal(await one.page.locator('html').getAttribute('lang'), 'vi');
   await one.page.getByRole('heading', { name: 'Đăng nhập' }).waitFor();
   await signIn(one.page, site.base, 'admin', PASSWORD);
-  await one.page.getByRole('link', { name: 'Sự cố', exact: true }).waitFor();
+  await one.page.locator('nav').getByRole('link', { name: /^Sự cố/ }).waitFor();
   await one.page.locator('button.language').click();
-  await one.page.getByRole('link', { name: 'Incidents', exact: true }).waitFor();
+  await one.page.locator('nav').getByRole('link', { name: /^Incidents/ }).waitFor();
   assert.equal(await one.page.locator('html').getAttribute('lang'), 'en');
   await until('the language at the server', async () => (await api(one.page, 'GET', '/session')).body.language === 'en', 10);
   await one.context.close();

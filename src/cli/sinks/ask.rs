@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde::Deserialize;
 
-use crate::base::Secret;
+use crate::base::{Secret, with_causes};
 use crate::config::Plan;
 
 /// How long the running program may take for its answer.
@@ -71,17 +71,6 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
-}
-
-/// The message with those behind it: the outermost says little more than that it failed.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 fn trusting(file: &Path) -> Result<ClientConfig, String> {

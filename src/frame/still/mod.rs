@@ -10,6 +10,8 @@ mod mask;
 
 pub use self::draw::Shape;
 
+use std::cell::RefCell;
+
 use jpeg_encoder::{ColorType, Encoder};
 
 use super::planes::Planes;
@@ -21,6 +23,11 @@ use crate::scene::NormBox;
 const PIXELS_PER_STEP: usize = 640;
 /// Around boxes and behind labels.
 const DARK: [u8; 3] = [16, 16, 16];
+
+thread_local! {
+    /// Who takes pictures takes many of the same size.
+    static SCALER: RefCell<Preprocessor> = RefCell::new(Preprocessor::new());
+}
 
 /// A box to draw.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +58,7 @@ impl Snapshot {
         let (full_width, full_height) = planes.displayed_size();
         let width = full_width.min(max_width);
         let height = ((full_height * width + full_width / 2) / full_width).max(1);
-        let rgb = Preprocessor::new().rgb(planes, (width, height))?;
+        let rgb = SCALER.with_borrow_mut(|scaler| scaler.rgb(planes, (width, height)))?;
         Ok(Self { rgb, width, height })
     }
 

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 
 use super::Params;
 use super::dialect::Message;
+use crate::base::with_causes;
 use crate::sink::Outcome;
-use crate::sink::access::with_causes;
 
 /// Messages between us and the event loop; the unconfirmed ones besides.
 const QUEUE: usize = 64;

@@ -21,11 +21,11 @@ use url::Url;
 
 use self::address::Guarded;
 use self::signature::Key;
-use super::access::{Access, read_secret, with_causes};
+use super::access::{Access, read_secret};
 use super::envelope::{MEDIA_TYPE, Origin, message_id};
 use super::{Delivery, Outcome, ParamError, Parcel, Sink, SinkKind, TIMEOUT, params};
 use crate::base::time::SystemClock;
-use crate::base::{Clock, Error, ErrorKind, Result, redact_url};
+use crate::base::{Clock, Error, ErrorKind, Result, redact_url, with_causes};
 use crate::scene::Position;
 
 pub(super) const KIND: SinkKind = SinkKind {

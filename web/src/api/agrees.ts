@@ -14,6 +14,7 @@ type Reads<Theirs extends Loose<Ours>, Ours> = [Theirs, Ours];
 
 export type Agreements = [
   Reads<Server['SessionView'], page.Session>,
+  Reads<Server['Methods'], page.LoginMethods>,
   Reads<Server['CameraView'], page.Camera>,
   Reads<Server['IncidentView'], page.Incident>,
   Reads<Server['IncidentWhole'], page.Incident>,

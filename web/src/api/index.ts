@@ -2,7 +2,7 @@
 
 import { ask, get, post, type Query } from './http';
 import type {
-  Action, AuditRow, Camera, Counts, Event, Health, Incident, Language, LoginSession, Page, Preview, Rule, Scene,
+  Action, AuditRow, Camera, Counts, Event, Health, Incident, Language, LoginMethods, LoginSession, Page, Preview, Rule, Scene,
   Session, Speeds, Token, User, UserChange, Why,
 } from './types';
 
@@ -12,6 +12,7 @@ export const session = {
   read: () => get<Session>('/session'),
   open: (user: string, password: string) => post<Session>('/session', { user, password }),
   close: () => ask<void>('DELETE', '/session'),
+  methods: () => get<LoginMethods>('/session/methods'),
   changePassword: (old: string, fresh: string) => ask<Session | undefined>('PUT', '/session/password', { body: { old, new: fresh } }),
   setLanguage: (language: Language) => ask<void>('PUT', '/session/language', { body: { language } }),
 };

@@ -531,6 +531,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How one may log in. */
+        get: operations["get_session_methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to the OpenID Connect provider; 404 without one. */
+        get: operations["get_session_oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the provider sends the browser back to; sets the session's cookie and goes on to the page. */
+        get: operations["get_session_oidc_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/password": {
         parameters: {
             query?: never;
@@ -821,7 +872,12 @@ export interface components {
             picture?: components["schemas"]["Size"] | null;
             /** @description Where it stands. */
             place?: components["schemas"]["Place"] | null;
-            /** @description Why, for people; empty when there is nothing to say. */
+            /**
+             * @description What its connection does: `connecting`, `live`, `stalled`, `auth_failed`, `unsupported`, `offline`, `finished`, or
+             *     `not_started`.
+             */
+            cause: string;
+            /** @description Why, for people, in English; empty when there is nothing to say. */
             reason: string;
             /** @description Since when the connection is as it is. */
             since?: components["schemas"]["Timestamp"] | null;
@@ -1332,6 +1388,13 @@ export interface components {
          *     Starts near 0 with the camera's first run and grows through reconnects; never wall time.
          */
         MediaTime: number;
+        /** @description How one may log in. */
+        Methods: {
+            /** @description With a name and a password. */
+            password: boolean;
+            /** @description By an OpenID Connect provider. */
+            oidc?: components["schemas"]["OidcView"] | null;
+        };
         ModelView: {
             /** @description Its family. */
             family: string;
@@ -1344,6 +1407,11 @@ export interface components {
         };
         /** @description An axis-parallel box, `x1 <= x2`, `y1 <= y2`; may reach outside the picture. `[x1, y1, x2, y2]` in files. */
         NormBox: number[];
+        /** @description The provider, for the login page. */
+        OidcView: {
+            /** @description What it is called here. */
+            name?: string | null;
+        };
         /** @description A page of a list. */
         Page: {
             /** @description The items, the newest first unless the endpoint says otherwise. */
@@ -2906,6 +2974,96 @@ export interface operations {
         responses: {
             /** @description Done. */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Methods"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session_oidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Go on at Location. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session_oidc_callback: {
+        parameters: {
+            query?: {
+                /** @description the provider's code */
+                code?: string;
+                /** @description what the login was begun with */
+                state?: string;
+                /** @description why the provider let nobody in */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Go on at Location. */
+            303: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -35,6 +35,9 @@ export interface Camera {
   ward?: string | null;
   place?: Place | null;
   state: string;
+  /** What its connection does, in a word. */
+  cause?: string | null;
+  /** Why, in the program's own words. */
   reason?: string | null;
   unfit?: string[] | null;
   since?: string | null;
@@ -244,6 +247,12 @@ export interface UserChange {
   wards?: string[] | null;
   cameras?: string[] | null;
   disabled?: boolean;
+}
+
+/** How one may log in. */
+export interface LoginMethods {
+  password: boolean;
+  oidc?: { name?: string | null } | null;
 }
 
 export interface LoginSession {

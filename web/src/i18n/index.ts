@@ -20,3 +20,8 @@ export function word(group: string, name: string): string {
   const key = `${group}.${name}`;
   return key in en ? t(key as Key) : name.replaceAll('_', ' ');
 }
+
+/** The text for a value that the server names; undefined where we have none. */
+export function known(key: string): string | undefined {
+  return key in en ? t(key as Key) : undefined;
+}

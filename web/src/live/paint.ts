@@ -29,14 +29,17 @@ export function paintObjects(
 ): void {
   const { width, height, scale } = frame;
   const roomy = width / scale > 300;
-  const size = Math.round(Math.max(10, Math.min(13, width / scale / 54)) * scale);
-  ctx.font = `600 ${size}px 'Inter Variable', sans-serif`;
-  ctx.textBaseline = 'middle';
+  if (!roomy) {
+    plainBoxes(ctx, frame, objects);
+    return;
+  }
   for (const object of objects) {
     const [x1, y1, x2, y2] = object.box;
     corners(ctx, x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height, colourOf(object.class), scale);
   }
-  if (!roomy) return;
+  const size = Math.round(Math.max(10, Math.min(13, width / scale / 54)) * scale);
+  ctx.font = `600 ${size}px 'Inter Variable', sans-serif`;
+  ctx.textBaseline = 'middle';
   // The nearest first; a name that would lie on another is left out: half a name is worse than none.
   const plates: [number, number, number, number][] = [];
   for (const object of [...objects].sort((a, b) => b.box[3] - a.box[3])) {
@@ -50,6 +53,26 @@ export function paintObjects(
     ctx.fillRect(x, top, wide, high);
     ctx.fillStyle = colourOf(object.class);
     ctx.fillText(text, x + 4 * scale, top + high / 2 + scale);
+  }
+}
+
+/** The boxes of a small tile: one line each, and one path a colour, since a wall draws thousands a second. */
+function plainBoxes(ctx: CanvasRenderingContext2D, { width, height, scale }: Frame, objects: LiveObject[]): void {
+  const byColour = new Map<string, LiveObject[]>();
+  for (const object of objects) {
+    const colour = colourOf(object.class);
+    const known = byColour.get(colour);
+    if (known) known.push(object);
+    else byColour.set(colour, [object]);
+  }
+  ctx.lineWidth = Math.max(1, Math.round(1.4 * scale));
+  for (const [colour, same] of byColour) {
+    ctx.strokeStyle = colour;
+    ctx.beginPath();
+    for (const { box: [x1, y1, x2, y2] } of same) {
+      ctx.rect(Math.round(x1 * width) + 0.5, Math.round(y1 * height) + 0.5, Math.round((x2 - x1) * width), Math.round((y2 - y1) * height));
+    }
+    ctx.stroke();
   }
 }
 
@@ -72,6 +95,28 @@ function corners(
   ctx.strokeStyle = `${colour}66`;
   ctx.lineWidth = scale;
   ctx.strokeRect(x, y, w, h);
+}
+
+/** The scene's shapes, drawn once for each size and set of active zones and then laid over every picture. */
+export class SceneLayer {
+  #canvas: HTMLCanvasElement | undefined;
+  #scene: Scene | undefined;
+  #key = '';
+
+  paint(ctx: CanvasRenderingContext2D, frame: Frame, scene: Scene, active: readonly string[]): void {
+    if (scene.zones.length + scene.lanes.length + scene.lines.length === 0) return;
+    const key = `${frame.width}x${frame.height}x${frame.scale} ${active.join(' ')}`;
+    if (!this.#canvas || this.#scene !== scene || this.#key !== key) {
+      this.#canvas ??= document.createElement('canvas');
+      this.#canvas.width = frame.width;
+      this.#canvas.height = frame.height;
+      const own = this.#canvas.getContext('2d');
+      if (!own) return;
+      paintScene(own, frame, scene, active);
+      [this.#scene, this.#key] = [scene, key];
+    }
+    ctx.drawImage(this.#canvas, 0, 0);
+  }
 }
 
 export function paintScene(ctx: CanvasRenderingContext2D, frame: Frame, scene: Scene, active: readonly string[]): void {

@@ -11,12 +11,14 @@ export interface Wish {
 }
 
 type FrameListener = (frame: Frame) => void;
-type StateListener = (camera: string, state: string, reason: string) => void;
+type StateListener = (camera: string, state: string, cause: string, reason: string) => void;
 
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 8_000;
 /** Widths asked for: few, because each is another encoding of the same picture. */
-const WIDTHS = [160, 320, 480, 640, 960, 1280, 1920];
+const WIDTHS = [128, 176, 240, 320, 480, 640, 960, 1280, 1920];
+/** A picture may be drawn so much larger than it is: nobody sees it, and the next width costs half as much again. */
+const STRETCH = 1.1;
 
 export class LiveSocket {
   #socket: WebSocket | undefined;
@@ -132,12 +134,12 @@ export class LiveSocket {
       return;
     }
     try {
-      const { kind, camera, state, reason } = JSON.parse(String(data));
+      const { kind, camera, state, cause, reason } = JSON.parse(String(data));
       if (kind === 'no_video' && typeof camera === 'string') {
         const frame: Frame = { header: { kind, camera, reason: String(reason ?? '') }, body: new Uint8Array() };
         for (const listener of this.#listeners.get(camera) ?? []) listener(frame);
       } else if (kind === 'state' && typeof camera === 'string' && typeof state === 'string') {
-        this.#onState(camera, state, typeof reason === 'string' ? reason : '');
+        this.#onState(camera, state, typeof cause === 'string' ? cause : '', typeof reason === 'string' ? reason : '');
       }
     } catch {
       this.malformed += 1;
@@ -146,7 +148,7 @@ export class LiveSocket {
 }
 
 function stepped(width: number): number {
-  return WIDTHS.find((one) => one >= width) ?? (WIDTHS.at(-1) as number);
+  return WIDTHS.find((one) => one * STRETCH >= width) ?? (WIDTHS.at(-1) as number);
 }
 
 export const live = new LiveSocket();

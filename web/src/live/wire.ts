@@ -10,6 +10,8 @@ export interface TileHeader {
   width: number;
   height: number;
   objects: LiveObject[];
+  /** Whether the objects were found in this very picture; otherwise a moment before, and moved on since. */
+  exact?: boolean;
   zones_active?: string[];
 }
 

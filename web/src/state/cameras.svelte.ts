@@ -2,7 +2,9 @@
 
 import { cameras as api } from '../api';
 import type { Camera } from '../api/types';
+import { known } from '../i18n';
 import { link } from './link.svelte';
+import { settings } from './settings.svelte';
 
 /** How a camera stands, in the order of what needs a person first. */
 export type Condition = 'lost' | 'unfit' | 'waiting' | 'running' | 'stopped';
@@ -14,6 +16,13 @@ const CONDITIONS: Record<string, Condition> = {
 export function conditionOf(camera: Camera): Condition {
   const condition = CONDITIONS[camera.state] ?? 'lost';
   return condition === 'running' && (camera.unfit?.length ?? 0) > 0 ? 'unfit' : condition;
+}
+
+/** Why a camera is not seen. The program's own words say more, and are English. */
+export function causeOf(camera: Camera | undefined): string {
+  if (!camera || conditionOf(camera) === 'running' || conditionOf(camera) === 'unfit') return '';
+  const own = camera.reason ?? '';
+  return (settings.language === 'en' && own) || known(`camera_cause.${camera.cause}`) || own;
 }
 
 export const nameOf = (camera: Camera | undefined, id = ''): string => camera?.name || camera?.id || id;
@@ -53,10 +62,10 @@ class Cameras {
   }
 
   /** A state told by the live socket, which is faster than the next full record. */
-  tell(id: string, state: string, reason: string): void {
+  tell(id: string, state: string, cause: string, reason: string): void {
     const camera = this.get(id);
     if (camera && (camera.state !== state || camera.reason !== reason)) {
-      this.#merge({ ...camera, state, reason });
+      this.#merge({ ...camera, state, cause, reason });
     }
   }
 

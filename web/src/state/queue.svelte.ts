@@ -8,8 +8,8 @@ import { link } from './link.svelte';
 export const OPEN_STATES = ['new', 'acknowledged', 'dispatched'] as const;
 export const isOpen = (incident: Incident): boolean => (OPEN_STATES as readonly string[]).includes(incident.state);
 
-/** More open incidents than this are not kept; the queue page reads further ones by its cursor. */
-const MOST = 400;
+/** More incidents than this are not kept, as many as are read at the start; the queue page reads further ones by its cursor. */
+const MOST = 200;
 const RANK = { alert: 0, warning: 1, info: 2 } as const;
 
 /** First what nobody has taken, then the worst, then the newest. */
