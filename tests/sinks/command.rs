@@ -101,7 +101,7 @@ fn test_sends_one_event_to_each_and_fails_with_the_reason() {
 
 #[test]
 fn every_answer_is_json_on_request() {
-    let (folder, hook) = (tempfile::tempdir().unwrap(), refusing(21));
+    let (folder, hook) = (tempfile::tempdir().unwrap(), refusing("21"));
     let file = pipeline(folder.path(), &hook);
     let lines = |arguments: &[&str]| -> Vec<Value> {
         let output = vantage(arguments);
@@ -127,10 +127,10 @@ fn every_answer_is_json_on_request() {
 }
 
 /// A server that never takes the record of that sequence number.
-fn refusing(sequence: u64) -> Hook {
+fn refusing(sequence: &'static str) -> Hook {
     Hook::new(Arc::new(move |request: &Request, _| {
         let body: Value = serde_json::from_slice(&request.body).unwrap();
-        let refused = body["sequence"] == sequence.to_string();
+        let refused = body["sequence"] == sequence;
         (if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, HeaderMap::new())
     }))
 }
