@@ -274,7 +274,8 @@ impl Judge<'_> {
             "stopped_vehicle" => span("stopped_for", 8.0),
             "wrong_way" => self.way_needed(incident),
             "illegal_parking" => span("parked_for", 0.0),
-            _ => span("on_road_for", 0.0),
+            "pedestrian_on_road" => span("on_road_for", 1.0),
+            other => panic!("{other}: nobody has said when it can be told"),
         }
     }
 
