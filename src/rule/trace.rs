@@ -31,9 +31,6 @@ const STEADY: Duration = Duration::from_secs(1);
 const STEADY_ON_GROUND: f64 = 1.18;
 /// In picture heights, which grow as it comes near.
 const STEADY_IN_PICTURE: f64 = 1.4;
-/// The part of that change which is allowed between the medians of the earlier and of the later half of that time. Single
-/// boxes of something small shake by more than that, and mean nothing; what hides an edge stays.
-const STEADY_LEVEL: f64 = 2.0 / 3.0;
 
 /// See the module.
 #[derive(Debug)]
@@ -69,13 +66,16 @@ impl Trace {
     pub(super) fn push(&mut self, sight: Sight, role: Role, scene: &Scene) {
         (self.sight, self.role) = (sight, role);
         if let Some(stance) = Stance::of(&sight.bbox, role, scene) {
-            let edge = self.judge_edge(sight.at, &stance);
-            if edge == LowerEdge::Moved {
+            if !self.is_steady(sight.at, &stance) {
                 self.places.clear();
             }
-            if edge != LowerEdge::Doubtful {
-                self.note(sight.at, stance);
+            if self.places.back().is_none_or(|(last, _)| sight.at.since(*last) >= SPACING) {
+                if self.places.len() >= CAPACITY {
+                    self.places.pop_front();
+                }
+                self.places.push_back((sight.at, stance.place));
             }
+            self.stance = Some(stance);
         }
         while self.places.front().is_some_and(|(first, _)| sight.at.since(*first) > WINDOW) {
             self.places.pop_front();
@@ -98,19 +98,8 @@ impl Trace {
         }
     }
 
-    /// Takes in a place that can be trusted.
-    fn note(&mut self, at: MediaTime, stance: Stance) {
-        if self.places.back().is_none_or(|(last, _)| at.since(*last) >= SPACING) {
-            if self.places.len() >= CAPACITY {
-                self.places.pop_front();
-            }
-            self.places.push_back((at, stance.place));
-        }
-        self.stance = Some(stance);
-    }
-
     /// Takes in the height, and says whether the lower edge of the box can be trusted.
-    fn judge_edge(&mut self, at: MediaTime, stance: &Stance) -> LowerEdge {
+    fn is_steady(&mut self, at: MediaTime, stance: &Stance) -> bool {
         if self.heights.back().is_none_or(|(last, _)| at.since(*last) >= SPACING) {
             self.heights.push_back((at, stance.height_metres));
         }
@@ -120,18 +109,7 @@ impl Trace {
         let heights = || self.heights.iter().map(|(_, height)| *height).chain([stance.height_metres]);
         let (least, most) = (heights().fold(f64::INFINITY, f64::min), heights().fold(0.0, f64::max));
         let factor = if stance.is_on_ground() { STEADY_ON_GROUND } else { STEADY_IN_PICTURE };
-        if most <= least * factor {
-            return LowerEdge::Trusted;
-        }
-        let level = 1.0 + (factor - 1.0) * STEADY_LEVEL;
-        let mut heights: Vec<f64> = heights().collect();
-        let half = heights.len() / 2;
-        let (earlier, later) = heights.split_at_mut(half);
-        if !are_alike(median(earlier), median(later), level) {
-            return LowerEdge::Moved;
-        }
-        let usual = are_alike(median(&mut heights), stance.height_metres, factor);
-        if usual { LowerEdge::Trusted } else { LowerEdge::Doubtful }
+        most <= least * factor
     }
 
     /// The road user in the frame of its last sight; none while too little is known.
@@ -169,26 +147,6 @@ impl Trace {
         let unit_metres = stance.unit_metres();
         Some(Body { at, footprint, velocity: line.slope, velocity_error: line.slope_error, unit_metres })
     }
-}
-
-/// What the heights of the last boxes say of the lower edge of the newest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LowerEdge {
-    Trusted,
-    /// Not in this frame.
-    Doubtful,
-    /// It was elsewhere on the object until lately: what was before says nothing of now.
-    Moved,
-}
-
-fn are_alike(a: f64, b: f64, factor: f64) -> bool {
-    a.max(b) <= a.min(b) * factor
-}
-
-/// Sorts the values. 0 of none.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// How abruptly a velocity changes, metres per second squared, sure by two standard errors.
