@@ -229,6 +229,21 @@ fn a_new_track_at_the_same_place_is_the_same_vehicle() {
 }
 
 #[test]
+fn a_box_that_shifts_is_no_second_stop() {
+    // Boxes are 0.1 high. From 12 s on its lower edge is hidden.
+    let shifted = |by: f32| {
+        let mut object = drive(1, &[(0., 0.5, 0.6), (40., 0.5, 0.6)], 10.0);
+        object.iter_mut().filter(|(t, _)| *t > 12.0).for_each(|(_, track)| track.bbox.y2 -= by);
+        told(&frames(&[object]))
+    };
+    assert_eq!(shifted(0.04), "start");
+    assert_eq!(shifted(0.07), "start end(moved) start", "it may have moved on");
+    // Before it was reported, being elsewhere makes the clock start anew.
+    let crept = drive(1, &[(0., 0.5, 0.6), (5., 0.5, 0.6), (5.5, 0.52, 0.6), (12., 0.52, 0.6)], 10.0);
+    assert_eq!(told(&frames(&[crept])), "");
+}
+
+#[test]
 fn a_queue_that_moves_up_is_no_stand() {
     // One after the other comes to the same place, stands there for 5 s and leaves; at 4 s the next is behind it.
     let car = |n: u64, leaves: f32| {

@@ -265,7 +265,8 @@ mod tests {
         assert_eq!(show(&mut cars, 3.0, &[track(2, 0.25)]), [(2, Arrival::New)]);
         assert_eq!(show(&mut cars, 4.0, &[track(3, 0.23)]), [(1, Arrival::FoundAgain)]);
         // It is there only once.
-        assert_eq!(show(&mut cars, 5.0, &[track(4, 0.2)]), [(4, Arrival::New)]);
+        let both = [track(3, 0.23), track(4, 0.2)];
+        assert_eq!(show(&mut cars, 5.0, &both), [(1, Arrival::Known), (4, Arrival::New)]);
         assert!(cars.give_up(at(60.0)).is_empty());
     }
 

@@ -251,6 +251,9 @@ impl IllegalParking {
             };
             let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
             vehicle.reported = Some(Reported { happening, at: frame.at });
+            if phase == Phase::Start {
+                vehicle.standing.hold();
+            }
             let class = frame.scene.labels.name(track.class);
             let summary = format!("{class} parked in {} for {:.0} s", self.params.zone, lasted.as_secs_f64());
             let measured = measured(vehicle, &Over { stand, at: frame.at });

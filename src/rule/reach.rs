@@ -111,7 +111,7 @@ mod tests {
 
     fn drive((role, [x, y], [vx, vy], turn, height): Ride, id: u64, frames: u16, scene: &Scene) -> Trace {
         let role = ROLES[role];
-        let (mut x, mut y) = (x, y);
+        let (mut x, mut y, mut vx, mut vy) = (x, y, vx, vy);
         let sight = |x: f32, y: f32, at: MediaTime| Sight {
             id: TrackId(id),
             class: ClassId(0),
@@ -120,8 +120,8 @@ mod tests {
         };
         let mut trace = Trace::new(sight(x, y, MediaTime(0)), role);
         for n in 0..frames {
-            let (sin, cos) = (turn * f32::from(n) / 10.0).sin_cos();
-            (x, y) = (x + (vx * cos - vy * sin) / 10.0, y + (vx * sin + vy * cos) / 10.0);
+            (vx, vy) = (vx - turn * vy / 10.0, vy + turn * vx / 10.0);
+            (x, y) = (x + vx / 10.0, y + vy / 10.0);
             trace.push(sight(x, y, MediaTime(i64::from(n) * 100_000_000)), role, scene);
         }
         trace

@@ -23,7 +23,7 @@ use super::table::{Compiled, Kind};
 use super::wire::{Direction, Passage, Wire};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{NormBox, Phase, Severity};
+use crate::scene::{NormBox, NormPoint, Phase, Severity};
 
 const NAME: &str = "stopped_vehicle";
 
@@ -37,6 +37,8 @@ const OUT_OF_SIGHT: Duration = Duration::from_secs(5);
 const AMBER: Duration = Duration::from_secs(3);
 /// So many must cross the stop line past a standing vehicle to show that the light is green: one may jump it.
 const RELEASED_BY: u32 = 2;
+/// What moves by so many heights of its box is a vehicle, however little of it is in the picture.
+const MOVES: f32 = 0.3;
 /// How far an anchor must be from the stop line to be clear of it, in picture heights.
 const LINE_HYSTERESIS: f32 = 0.01;
 
@@ -138,6 +140,9 @@ struct Vehicle {
     /// When it was last seen to wait behind another since it stands.
     waited_at: Option<MediaTime>,
     reported: Option<Reported>,
+    /// The middle of its box when it was first seen, and whether it has moved from there.
+    origin: NormPoint,
+    moved: bool,
     /// Observations since it stands in which the picture's edge cuts its box.
     cut: u32,
     /// Tracks that it had since it stands.
@@ -193,6 +198,7 @@ impl Rule for StoppedVehicle {
                 (vehicle.cut, vehicle.tracks) = (0, 1);
             }
             vehicle.cut = vehicle.cut.saturating_add(u32::from(is_cut(&sight.bbox)));
+            vehicle.moved |= frame.scene.distance(vehicle.origin, sight.bbox.centre()) > MOVES * height;
             if arrival == Arrival::New || over.is_some() {
                 vehicle.locate(&self.area, &self.params, frame.scene);
             }
@@ -345,6 +351,9 @@ impl StoppedVehicle {
             };
             let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
             vehicle.reported = Some(Reported { happening, at: frame.at });
+            if phase == Phase::Start {
+                vehicle.standing.hold();
+            }
             let class = frame.scene.labels.name(track.class);
             let still = if phase == Phase::Start { "has stood" } else { "still stands" };
             let lasted = frame.at.since(stand.since);
@@ -398,6 +407,8 @@ impl Vehicle {
             released_at: None,
             waited_at: None,
             reported: None,
+            origin: sight.bbox.centre(),
+            moved: false,
             cut: 0,
             tracks: 1,
             sight,
@@ -419,7 +430,7 @@ impl Vehicle {
     /// Whether it was seen to be a vehicle: as a whole, or moving. What only ever reached into the picture from its edge may
     /// be a railing, a lamp's reflection or the camera's own housing.
     fn is_known(&self) -> bool {
-        self.standing.has_arrived() || self.cut.saturating_mul(2) < self.standing.stand().observations
+        self.moved || self.cut.saturating_mul(2) < self.standing.stand().observations
     }
 
     /// As somebody to wait behind: no parked vehicle is.

@@ -180,6 +180,8 @@ pub fn score(traffic: &Traffic, pipeline: &std::path::Path, eye: Eye<'_>) -> Sco
         .incidents
         .iter()
         .filter(|incident| kinds.contains(&incident.kind))
+        // Somebody who steps off the road before the rule's time is over is none of its incidents.
+        .filter(|incident| incident.end_s - incident.onset_s >= judge.threshold(incident, &plan))
         .map(|incident| Outcome {
             camera: head.name.clone(),
             incident: incident.clone(),
