@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rules_support::{CAR, scene, track};
 use serde_json::{Value, json};
 use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp};
-use vantage::rule::{CameraConditions, Conditions, Draft, FrameView, Preset, Rule, RuleSet, SceneNames, find};
+use vantage::rule::{CameraConditions, Conditions, Draft, FrameView, Preset, Rest, Rule, RuleSet, SceneNames, find};
 use vantage::scene::glance::GridSize;
 use vantage::scene::schedule::{Day, Maintenance, Occasion, Schedule, Window, time_zone};
 use vantage::scene::{Glance, Phase, Track};
@@ -260,4 +260,77 @@ fn rules_of_a_preset_work_only_while_the_camera_stands_there() {
         player.told.iter().filter(|(_, d)| d.kind == "preset").map(|(_, d)| (d.phase, d.measured["preset"].clone()));
     let expected = [(Phase::Start, "n"), (Phase::End, "n"), (Phase::Start, "s"), (Phase::End, "s")];
     assert_eq!(told.collect::<Vec<_>>(), expected.map(|(phase, id)| (phase, json!(id))));
+}
+
+/// Why the rule rests after the last frame, at `t`, and until when: seconds after [`MONDAY`].
+fn rests(player: &Player, id: &str, t: f64) -> Vec<(String, Option<f64>)> {
+    let monday: Timestamp = MONDAY.parse().unwrap();
+    let seconds = |until: Timestamp| (until.0 - monday.0) as f64 / 1e9;
+    let all = player.rules.rests(MediaTime::from_seconds(t), &filmed(t, player.source));
+    let rests: &Vec<Rest> = &all.iter().find(|(rule, _)| &**rule == id).unwrap().1;
+    rests.iter().map(|rest| (rest.why.to_string(), rest.until.map(seconds))).collect()
+}
+
+fn rest(why: &str, until: Option<f64>) -> (String, Option<f64>) {
+    (why.to_owned(), until)
+}
+
+#[test]
+fn every_rule_says_why_it_rests_and_until_when() {
+    let monday: Timestamp = MONDAY.parse().unwrap();
+    let minute = |n: i64| Timestamp(monday.0 + n * 60_000_000_000);
+    let once = |from: i64, to: i64| Maintenance { when: Occasion::Once(minute(from), minute(to)), reason: None };
+    let unfit = compiled("camera_unfit", &json!({"learn_for": "1s", "black_after": "1s", "clear_after": "1s"}));
+    let cool = json!({"zone": "box", "dwell": "2s", "update_every": "1h", "cooldown": "30s"});
+    let rules = vec![
+        (Arc::from("unfit"), unfit, Conditions::default()),
+        (Arc::from("hours"), dwell(), Conditions { schedule: Some(hours("00:03", "00:04")), ..Conditions::default() }),
+        (Arc::from("cool"), compiled("zone_dwell", &cool), Conditions::default()),
+        (Arc::from("few"), dwell(), Conditions { budget: Some(1), ..Conditions::default() }),
+    ];
+    let camera =
+        CameraConditions { maintenance: vec![once(1, 2), once(2, 5)], budget: Some(2), ..CameraConditions::default() };
+    let mut player = Player::new(rules, camera);
+    let step = |player: &mut Player, from: u32, to: u32, dark: bool| {
+        for n in from * 5..to * 5 {
+            player.frame(f64::from(n) / 5.0, &[standing(1)], Some(&glance(dark, n.into())));
+        }
+    };
+    step(&mut player, 0, 2, false);
+    assert_eq!(rests(&player, "hours", 1.8), [rest("schedule", Some(180.0))]);
+    assert_eq!(rests(&player, "cool", 1.8), [], "nothing has started yet");
+    // Both start at 2 s: the one cools down, the other's budget and the camera's are used up.
+    step(&mut player, 2, 10, false);
+    let (own, all) = (rest("budget", Some(3602.0)), rest("camera_budget", Some(3602.0)));
+    assert_eq!(rests(&player, "cool", 9.8), [rest("cooldown", Some(32.0)), all.clone()]);
+    assert_eq!(rests(&player, "few", 9.8), [own.clone(), all.clone()]);
+    assert_eq!(rests(&player, "unfit", 9.8), [], "it judges the view, and does not count to the camera's budget");
+    // The lens is covered: nobody knows for how long.
+    step(&mut player, 10, 50, true);
+    assert_eq!(rests(&player, "cool", 49.8), [rest("black", None), all.clone()], "it has cooled down meanwhile");
+    assert_eq!(rests(&player, "hours", 49.8)[..2], [rest("black", None), rest("schedule", Some(180.0))]);
+    assert_eq!(rests(&player, "unfit", 49.8), []);
+    // Two windows of maintenance, the one after the other, rest everybody.
+    step(&mut player, 60, 70, false);
+    assert_eq!(rests(&player, "unfit", 69.8), [rest("maintenance", Some(300.0))]);
+    assert_eq!(rests(&player, "few", 69.8), [rest("maintenance", Some(300.0)), own, all]);
+}
+
+#[test]
+fn a_rule_of_a_preset_says_which_it_waits_for() {
+    let at = |preset: &str| Conditions { preset: Some(preset.to_owned()), ..Conditions::default() };
+    let rules: Vec<(Arc<str>, Box<dyn Rule>, Conditions)> =
+        vec![(Arc::from("north"), dwell(), at("n")), (Arc::from("south"), dwell(), at("s"))];
+    let presets = [("n", 31), ("s", 57)].map(|(id, number)| Preset { id: id.to_owned(), view: view(number, 0) });
+    let camera = CameraConditions { presets: presets.to_vec(), ..CameraConditions::default() };
+    let mut player = Player::new(rules, camera);
+    player.frame(0.0, &[standing(1)], Some(&view(31, 0)));
+    assert_eq!(rests(&player, "north", 0.0).len(), 2, "it stands at none yet, so neither at this rule's");
+    for n in 1..20u32 {
+        player.frame(f64::from(n) / 5.0, &[standing(1)], Some(&view(31, n.into())));
+    }
+    assert_eq!(rests(&player, "north", 3.8), []);
+    let all = player.rules.rests(MediaTime::from_seconds(3.8), &filmed(3.8, player.source));
+    let south = &all.iter().find(|(id, _)| &**id == "south").unwrap().1;
+    assert_eq!(south[..], [Rest { why: "preset".into(), about: Some("s".to_owned()), until: None }]);
 }

@@ -41,6 +41,9 @@ fn truth_table() {
         ("walks along the kerb", &[(0., 0.02, 0.398), (20., 0.98, 0.398)], ""),
         ("uses the crossing", &[(0., 0.5, 0.3), (10., 0.5, 0.9)], ""),
         ("crosses just beside it", &[(0., 0.285, 0.3), (10., 0.285, 0.9)], ""),
+        // Boxes are 0.1 picture heights high, so that 1.7 m are 0.05 of the width.
+        ("rides along at 5 m/s", &[(0., 0.02, 0.6), (1.8, 0.285, 0.6)], ""),
+        ("runs across at 3 m/s", &[(0., 0.1, 0.3), (3.4, 0.1, 0.9), (5., 0.1, 0.9)], "start end(left)"),
         ("leaves the crossing for the road", &[(0., 0.5, 0.6), (8., 0.1, 0.6)], "start"),
         (
             "goes back for a moment",

@@ -119,6 +119,8 @@ fn what_is_open_ends_with_its_reason() {
     {
         let mut steps = standing.clone();
         steps.push(last);
+        // Whoever is lost where it stood is waited for.
+        steps.extend((12..=45).map(|t| Step::Frame(f64::from(t), Vec::new())));
         assert_eq!(story(&play("stopped_vehicle", &params(), &steps)), format!("start end({reason})"));
     }
 }
@@ -172,6 +174,129 @@ fn who_waits_behind_a_breakdown_is_not_stopped() {
     let mut all = params();
     all["in_queue"] = json!("report");
     assert_eq!(starts(&all, &[first(40.0), second(30.0, 0.48, 0.6)]).len(), 2);
+}
+
+/// A car that stands in the lane, first seen when it is shown first.
+fn stand(id: u64, from: f64, to: f64) -> Vec<(f64, Track)> {
+    begun(drive(id, &[(from, 0.5, 0.6), (to, 0.5, 0.6)], 10.0))
+}
+
+fn begun(mut object: Vec<(f64, Track)>) -> Vec<(f64, Track)> {
+    let since = vantage::base::MediaTime::from_seconds(object[0].0);
+    object.iter_mut().for_each(|(_, track)| track.first_seen = since);
+    object
+}
+
+fn told(steps: &[Step]) -> String {
+    story(&play("stopped_vehicle", &json!({ "lane": "east", "update_every": "1h" }), steps))
+}
+
+#[test]
+fn a_new_track_at_the_same_place_is_the_same_vehicle() {
+    // Lost before it is reported: the time goes on.
+    let mut steps = frames(&[stand(1, 0.0, 5.0)]);
+    steps.push(Step::Forget(1, 6.0));
+    steps.extend(frames(&[stand(2, 7.0, 12.0)]));
+    let drafts = play("stopped_vehicle", &params(), &steps);
+    assert_eq!(story(&drafts), "start");
+    let started = drafts[0].at.0 as f64 / 1e9;
+    assert!((9.0..9.2).contains(&started), "looked at for 2 s: {started}");
+    assert!(measured(&drafts[0], "stopped_seconds") >= 9.0 && measured(&drafts[0], "tracks") == 2.0);
+    // Lost after it is reported: no second alarm, and the end is that of the same happening.
+    let mut steps = frames(&[stand(1, 0.0, 10.0)]);
+    steps.push(Step::Forget(1, 11.0));
+    steps.extend(frames(&[stand(2, 25.0, 60.0)]));
+    steps.extend(frames(&[drive(2, &[(60.1, 0.5, 0.6), (62.0, 0.9, 0.6)], 10.0)]));
+    assert_eq!(told(&steps), "start end(moved)");
+    // The tracker begins a new track before it gives the old one up.
+    let mut steps = frames(&[stand(1, 0.0, 10.0), stand(2, 10.1, 30.0)]);
+    steps.push(Step::Forget(1, 30.0));
+    assert_eq!(told(&steps), "start");
+    // Too late, elsewhere, or not asked for.
+    let mut late = frames(&[stand(1, 0.0, 10.0)]);
+    late.push(Step::Forget(1, 11.0));
+    late.extend(frames(&[stand(2, 42.0, 52.0)]));
+    assert_eq!(told(&late), "start end(track_ended) start");
+    let mut elsewhere = frames(&[stand(1, 0.0, 10.0)]);
+    elsewhere.push(Step::Forget(1, 11.0));
+    elsewhere.extend(frames(&[begun(drive(2, &[(12.0, 0.6, 0.6), (50.0, 0.6, 0.6)], 10.0))]));
+    assert_eq!(told(&elsewhere), "start start end(track_ended)");
+    let mut again = frames(&[stand(1, 0.0, 10.0)]);
+    again.push(Step::Forget(1, 11.0));
+    again.extend(frames(&[stand(2, 12.0, 22.0)]));
+    let impatient = json!({ "lane": "east", "found_again": "0s", "update_every": "1h" });
+    assert_eq!(story(&play("stopped_vehicle", &impatient, &again)), "start end(track_ended) start");
+}
+
+#[test]
+fn a_box_that_shifts_is_no_second_stop() {
+    // Boxes are 0.1 high. From 12 s on its lower edge is hidden.
+    let shifted = |by: f32| {
+        let mut object = drive(1, &[(0., 0.5, 0.6), (40., 0.5, 0.6)], 10.0);
+        object.iter_mut().filter(|(t, _)| *t > 12.0).for_each(|(_, track)| track.bbox.y2 -= by);
+        told(&frames(&[object]))
+    };
+    assert_eq!(shifted(0.04), "start");
+    assert_eq!(shifted(0.07), "start end(moved) start", "it may have moved on");
+    // Before it was reported, being elsewhere makes the clock start anew.
+    let crept = drive(1, &[(0., 0.5, 0.6), (5., 0.5, 0.6), (5.5, 0.52, 0.6), (12., 0.52, 0.6)], 10.0);
+    assert_eq!(told(&frames(&[crept])), "");
+}
+
+#[test]
+fn a_queue_that_moves_up_is_no_stand() {
+    // One after the other comes to the same place, stands there for 5 s and leaves; at 4 s the next is behind it.
+    let car = |n: u64, leaves: f32| {
+        let t = 6.0 * n as f64;
+        begun(drive(n, &[(t, 0.1, 0.6), (t + 1.0, 0.5, 0.6), (t + 6.0, 0.5, 0.6), (t + 7.0, leaves, 0.6)], 10.0))
+    };
+    let leaving: Vec<_> = (1..=6).map(|n| car(n, 0.9)).collect();
+    assert_eq!(told(&frames(&leaving)), "");
+    // Nobody sees them leave: each track ends where it stood.
+    let mut hidden = Vec::new();
+    for n in 1..=6u64 {
+        let arrives = car(n, 0.5).into_iter().filter(|(t, _)| *t < 6.0 * n as f64 + 6.0).collect();
+        hidden.extend(frames(&[arrives]));
+        hidden.push(Step::Forget(n, 6.0 * n as f64 + 6.0));
+    }
+    assert_eq!(told(&hidden), "");
+    // Nor is it the lost vehicle who is first seen at its place and drives on.
+    let mut steps = frames(&[stand(1, 0.0, 7.0)]);
+    steps.push(Step::Forget(1, 7.5));
+    steps.extend(frames(&[begun(drive(2, &[(9.0, 0.5, 0.6), (12.0, 0.9, 0.6)], 10.0))]));
+    assert_eq!(told(&steps), "");
+}
+
+#[test]
+fn a_lost_vehicle_keeps_what_is_known_of_it() {
+    // It was seen to arrive; as a new track it would be taken for one that is parked.
+    let mut steps = frames(&[begun(drive(1, &[(0., 0.1, 0.6), (2., 0.5, 0.6), (6., 0.5, 0.6)], 10.0))]);
+    steps.push(Step::Forget(1, 7.0));
+    steps.extend(frames(&[stand(2, 8.0, 20.0)]));
+    let suppress = json!({ "lane": "east", "already_standing": "suppress" });
+    let drafts = play("stopped_vehicle", &suppress, &steps);
+    assert_eq!((story(&drafts).as_str(), &drafts[0].measured["seen_arriving"]), ("start", &json!(true)));
+    // Parked is parked.
+    let parking = json!({ "lane": "east", "parking": ["box"] });
+    assert_eq!(story(&play("stopped_vehicle", &parking, &steps)), "");
+}
+
+#[test]
+fn what_only_reaches_into_the_picture_is_no_vehicle_until_it_moves() {
+    let row = |corners: &[(f64, f32, f32)]| run(corners);
+    // The box is 0.04 wide, so that it touches the right edge at 0.98, and the lower one beyond the lane.
+    assert_eq!(row(&[(0., 0.978, 0.6), (30., 0.978, 0.6)]), "");
+    assert_eq!(row(&[(0., 0.5, 0.6), (3., 0.978, 0.6), (13., 0.978, 0.6)]), "start");
+    assert_eq!(row(&[(0., 0.97, 0.6), (13., 0.97, 0.6)]), "start", "seen as a whole");
+    // Shaking, it seems to be whole in a third of the frames.
+    let low = json!({ "zone": "all", "stopped_for": "8s" });
+    let mut scene = scene();
+    let corner = |x: f32, y: f32| vantage::scene::NormPoint::new(x, y);
+    let corners = vec![corner(0., 0.), corner(1., 0.), corner(1., 1.), corner(0., 1.)];
+    scene.zones.insert("all".to_owned(), vantage::scene::Polygon::new(corners).unwrap());
+    let object = shaken(drive(1, &[(0., 0.5, 0.9985), (30., 0.5, 0.9985)], 10.0), 0.05);
+    let drafts = play_at(0, &mut rule_in(&scene, "stopped_vehicle", &low), &scene, &frames(&[object]));
+    assert_eq!(story(&drafts), "");
 }
 
 #[test]

@@ -105,6 +105,22 @@ fn a_track_that_jumps_to_the_vehicle_behind_has_not_driven_there() {
 }
 
 #[test]
+fn a_track_that_goes_over_to_another_vehicle_by_bits_has_not_driven_there() {
+    // It stands, and within three frames it is a quarter of a picture height farther back, and stays.
+    let over = |n: u32| match n {
+        0..20 => 0.6,
+        20 => 0.56,
+        21 => 0.52,
+        _ => 0.475,
+    };
+    let object: Vec<_> = (0..80).map(|n| (f64::from(n) / 10.0, track(1, CAR, over(n), 0.6))).collect();
+    assert_eq!(story(&play("wrong_way", &params(), &frames(&[object]))), "");
+    // Whoever takes a second and a half for the same way has driven it.
+    let driven = drive(1, &[(0., 0.6, 0.6), (2., 0.6, 0.6), (3.5, 0.475, 0.6), (8., 0.475, 0.6)], 10.0);
+    assert_eq!(story(&play("wrong_way", &params(), &frames(&[driven]))), "start");
+}
+
+#[test]
 fn who_was_lawful_before_must_go_twice_as_far() {
     // The distance is 0.08 picture heights, 0.04 of the picture's width.
     let back = |before: &[(f64, f32, f32)], by: f32| {

@@ -20,6 +20,7 @@ mod page;
 mod plan;
 mod probe;
 mod pull;
+mod recorded_view;
 mod reload;
 mod replay;
 mod run;

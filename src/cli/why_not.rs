@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 
 use super::backtest::{TrackArguments, stored, warn};
 use super::plan;
+use super::recorded_view::RecordedView;
 use super::terminal::{say, say_json};
 use crate::base::{Error, ErrorKind, Result, Timestamp, TrackId};
 use crate::config::Plan;
 use crate::pipeline::rerun::{CameraTracks, Period, Read, judge, play};
-use crate::rule::{Bound, Margin};
+use crate::rule::{Bound, Margin, Rest};
 use crate::scene::{Event, Phase, Track};
+use crate::store::{Reader, Store};
 use crate::tracklog::{Session, Step};
 
 /// Tracks shown of each rule; the nearest to firing come first.
@@ -65,6 +67,8 @@ fn when(text: &str) -> std::result::Result<When, String> {
 struct Standing {
     at: Timestamp,
     margins: Vec<(String, Vec<Margin>)>,
+    /// Why rules start nothing, whatever they measure.
+    rests: BTreeMap<String, Vec<Rest>>,
     tracks: Vec<Track>,
     labels: Vec<String>,
     /// The latest record of every happening that was open, by rule.
@@ -91,7 +95,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             .help(format!("tracks are stored {}", stored(&found)))
     };
     let tracks = of_camera.ok_or_else(none)?;
-    let standing = standing(&plan, tracks, arguments.at)?.ok_or_else(none)?;
+    let mut standing = standing(&plan, tracks, arguments.at)?.ok_or_else(none)?;
+    if let Some(reader) = reader(&plan)? {
+        let view = RecordedView::read(&reader, &camera.id, standing.at)?;
+        for (id, rests) in &mut standing.rests {
+            let judges = camera.rules.iter().any(|rule| rule.id == *id && rule.kind == "camera_unfit");
+            view.correct(rests, judges);
+        }
+    }
     let rules: Vec<Value> = standing
         .margins
         .iter()
@@ -109,6 +120,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The pipeline's events, if there is a store of them.
+fn reader(plan: &Plan) -> Result<Option<Reader>> {
+    match Store::open_reader(&plan.store.path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
 /// Runs the rules up to that time; none when no frame was stored then.
 fn standing(plan: &Plan, tracks: &CameraTracks, at: When) -> Result<Option<Standing>> {
     let first = tracks.sessions.iter().map(|session| session.period.0).min().unwrap_or_default();
@@ -122,6 +141,7 @@ fn standing(plan: &Plan, tracks: &CameraTracks, at: When) -> Result<Option<Stand
     let mut standing = Standing {
         at,
         margins: Vec::new(),
+        rests: BTreeMap::new(),
         tracks: Vec::new(),
         labels: session.header.labels.clone(),
         open: BTreeMap::new(),
@@ -148,6 +168,7 @@ fn standing(plan: &Plan, tracks: &CameraTracks, at: When) -> Result<Option<Stand
     })?;
     warn(&read);
     standing.margins = judge.margins().into_iter().map(|(rule, margins)| (rule.to_string(), margins)).collect();
+    standing.rests = judge.rests().into_iter().map(|(rule, rests)| (rule.to_string(), rests)).collect();
     Ok(Some(standing))
 }
 
@@ -173,7 +194,8 @@ fn about(rule: &str, margins: &[Margin], standing: &Standing, arguments: &Argume
         .flatten()
         .map(|event| json!({"id": event.id, "track": event.track, "summary": event.explanation.summary}))
         .collect();
-    json!({"rule": rule, "firing": open, "followed": all, "nearest": shown})
+    let rests = standing.rests.get(rule).map_or(&[][..], Vec::as_slice);
+    json!({"rule": rule, "rests": rests, "firing": open, "followed": all, "nearest": shown})
 }
 
 /// The share of its threshold that a condition lacks; 0 when it is met, 1 at most.
@@ -200,6 +222,9 @@ fn of_track(id: Option<TrackId>, margins: &[&Margin], standing: &Standing) -> Va
 
 fn text(rule: &Value) -> String {
     let mut rows = vec![format!("{}", rule["rule"].as_str().unwrap_or_default())];
+    for rest in rule["rests"].as_array().into_iter().flatten() {
+        rows.push(format!("  RESTS   {}", resting(rest)));
+    }
     for event in rule["firing"].as_array().into_iter().flatten() {
         rows.push(format!("  has fired: {} ({})", event["summary"].as_str().unwrap_or_default(), plain(&event["id"])));
     }
@@ -231,6 +256,23 @@ fn text(rule: &Value) -> String {
         rows.push(format!("  and {more} more tracks, farther from it (--all shows them)"));
     }
     rows.join("\n")
+}
+
+/// Why a rule starts nothing, and until when, in words.
+fn resting(rest: &Value) -> String {
+    let about = rest["about"].as_str();
+    let why = match (rest["why"].as_str().unwrap_or_default(), about) {
+        ("maintenance", _) => "the camera is under maintenance".to_owned(),
+        ("schedule", Some(hours)) => format!("outside its schedule, {hours}"),
+        ("preset", Some(wanted)) => format!("the camera does not stand at preset {wanted}"),
+        ("preset", None) => "the camera stands at none of its presets".to_owned(),
+        ("cooldown", _) => "its cool-down after the last start".to_owned(),
+        ("budget", Some(size)) => format!("its budget of {size} is used up"),
+        ("camera_budget", Some(size)) => format!("the camera's budget of {size} is used up"),
+        (fault, _) => format!("the view is unfit: {fault}"),
+    };
+    let until = rest["until"].as_str().map_or_else(|| "nobody knows until when".to_owned(), |at| format!("until {at}"));
+    format!("{why}; {until}")
 }
 
 fn plain(value: &Value) -> String {

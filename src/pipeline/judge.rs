@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::events::{Minter, Origin};
 use super::tail::SceneBuilder;
 use crate::base::{MediaTime, TrackId};
-use crate::rule::{Draft, FrameView, Margin, RuleSet, Scene};
+use crate::rule::{Draft, FrameView, Margin, Rest, RuleSet, Scene};
 use crate::scene::{Event, Glance, Moment, Track};
 use crate::source::signals::SignalFeed;
 use crate::tracklog::{FrameStep, Step};
@@ -110,6 +110,12 @@ impl Judge {
     #[must_use]
     pub fn margins(&self) -> Vec<(Arc<str>, Vec<Margin>)> {
         self.last.map_or_else(Vec::new, |moment| self.rules.margins(moment.at, &self.scene))
+    }
+
+    /// Why each rule starts nothing after the latest frame, apart from what it measures.
+    #[must_use]
+    pub fn rests(&self) -> Vec<(Arc<str>, Vec<Rest>)> {
+        self.last.map_or_else(Vec::new, |moment| self.rules.rests(moment.at, &moment.capture))
     }
 
     fn mint(&mut self, drafts: Vec<(Arc<str>, Draft)>, moment: &Moment) -> Vec<Event> {

@@ -260,6 +260,10 @@ impl Rule for AbandonedObject {
         out.push(Margin::at_least(None, "stood_seconds", self.longest_s(scene).into(), least));
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         0
     }

@@ -185,6 +185,10 @@ impl Rule for Collision {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.traffic.len()
     }
@@ -197,23 +201,26 @@ impl Collision {
         if self.params.zone.is_some() && zone.is_none() {
             return;
         }
-        for (a, b) in self.traffic.pairs(frame.at) {
+        // Beside each other, or once in contact: of all others nothing is asked.
+        let pairs = self.traffic.pairs(frame.at, Duration::ZERO, |(a, a_reach), (b, b_reach)| {
+            a_reach.may_be_beside(b_reach, BESIDE_METRES) || self.impacts.contains_key(&(a.sight.id, b.sight.id))
+        });
+        for (a, b) in pairs {
             if zone.is_some_and(|z| !z.contains(a.sight.bbox.anchor()) && !z.contains(b.sight.bbox.anchor())) {
                 continue;
             }
             let key = (a.sight.id, b.sight.id);
-            let jolts = [a, b].map(Trace::jolt);
+            let jolts = || [a, b].into_iter().filter_map(Trace::jolt);
             if let Some(impact) = self.impacts.get_mut(&key) {
                 if impact.cue.is_none() && frame.at.since(impact.at) <= JOLT_WITHIN {
-                    let change = jolts.into_iter().flatten().map(|jolt| jolt.change);
-                    impact.jolt = change.fold(impact.jolt, f64::max);
+                    impact.jolt = jolts().map(|jolt| jolt.change).fold(impact.jolt, f64::max);
                     impact.cue = (impact.jolt >= self.params.jolt).then_some(Cue::Contact);
                 }
                 continue;
             }
-            let Some(mut impact) = self.impact(a, b, frame.at) else { continue };
-            impact.jolt = jolts.into_iter().flatten().map(|jolt| jolt.change).fold(0.0, f64::max);
-            let braking = jolts.into_iter().flatten().map(|jolt| jolt.braking).fold(0.0, f64::max);
+            let Some(mut impact) = impact(a, b, frame.at, &self.params) else { continue };
+            impact.jolt = jolts().map(|jolt| jolt.change).fold(0.0, f64::max);
+            let braking = jolts().map(|jolt| jolt.braking).fold(0.0, f64::max);
             impact.cue = match impact.cue {
                 Some(Cue::Contact) => (impact.jolt >= self.params.jolt).then_some(Cue::Contact),
                 _ if braking >= self.params.braking_limit => Some(Cue::LossOfSpeed),
@@ -221,26 +228,6 @@ impl Collision {
             };
             self.impacts.insert(key, impact);
         }
-    }
-
-    /// The two in contact at speed, or beside each other; none when they are apart.
-    fn impact(&self, a: &Trace, b: &Trace, at: MediaTime) -> Option<Impact> {
-        let (body, other) = (a.now()?, b.now()?);
-        let metres = common_unit(body, other)?;
-        if !body.footprint.overlaps(&other.footprint, BESIDE_METRES / metres) {
-            return None;
-        }
-        let met = encounter(a, b);
-        let contact = met.filter(|met| met.ttc_seconds <= 0.0 && met.sure_closing() >= self.params.impact_speed);
-        let closing_speed = met.map_or(0.0, |met| met.approach_speed.max(0.0));
-        let side = |trace: &Trace| Side {
-            sight: trace.sight,
-            speed_before: trace.path().filter(|b| at.since(b.at) <= BEFORE).map(Body::speed).fold(0.0, f64::max),
-            stands_since: None,
-            alive: true,
-        };
-        let cue = contact.map(|_| Cue::Contact);
-        Some(Impact { at, closing_speed, jolt: 0.0, cue, sides: [side(a), side(b)], told: None })
     }
 
     /// Follows who stands since, and tells what is to be told.
@@ -354,6 +341,26 @@ impl Collision {
         let summary = format!("{what} is over: {}", reason.as_str());
         out.push(draft(&self.params, &self.common, Phase::End, &impact, at, summary, measured));
     }
+}
+
+/// The two in contact at speed, or beside each other; none when they are apart.
+fn impact(a: &Trace, b: &Trace, at: MediaTime, params: &Params) -> Option<Impact> {
+    let (body, other) = (a.now()?, b.now()?);
+    let metres = common_unit(body, other)?;
+    if !body.footprint.overlaps(&other.footprint, BESIDE_METRES / metres) {
+        return None;
+    }
+    let met = encounter(a, b);
+    let contact = met.filter(|met| met.ttc_seconds <= 0.0 && met.sure_closing() >= params.impact_speed);
+    let closing_speed = met.map_or(0.0, |met| met.approach_speed.max(0.0));
+    let side = |trace: &Trace| Side {
+        sight: trace.sight,
+        speed_before: trace.path().filter(|b| at.since(b.at) <= BEFORE).map(Body::speed).fold(0.0, f64::max),
+        stands_since: None,
+        alive: true,
+    };
+    let cue = contact.map(|_| Cue::Contact);
+    Some(Impact { at, closing_speed, jolt: 0.0, cue, sides: [side(a), side(b)], told: None })
 }
 
 impl Impact {

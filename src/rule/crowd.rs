@@ -161,6 +161,10 @@ impl Rule for Crowd {
         out.push(Margin::at_least(None, "crowded_seconds", self.level.lasted(at).as_secs_f64(), least));
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.people.len()
     }

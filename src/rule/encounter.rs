@@ -79,6 +79,14 @@ pub(super) struct Crossed {
 /// Paths that meet at less or more than these angles are one lane's, or two opposite ones'; degrees.
 const CROSSING: std::ops::RangeInclusive<f64> = 30.0..=150.0;
 
+/// Between two steps of a path.
+const STEP: Duration = Duration::from_millis(150);
+
+/// How far back [`crossed`] looks.
+pub(super) fn memory(within: Duration) -> Duration {
+    within + STEP
+}
+
 /// The shortest post-encroachment time of two road users in this frame, of those below `within`.
 pub(super) fn crossed(a: &Trace, b: &Trace, within: Duration) -> Option<Crossed> {
     // Who arrives now needs a past of the other; both must have been there at the time.
@@ -97,7 +105,7 @@ fn left_for(late: &Trace, early: &Trace, within: Duration) -> Option<Crossed> {
     }
     let mut left: MediaTime = other_now.at;
     for then in early.path().rev() {
-        if now.at.since(then.at) > within + STEP || then.at < late.since {
+        if now.at.since(then.at) > memory(within) || then.at < late.since {
             return None;
         }
         if then.at < now.at && now.footprint.overlaps(&then.footprint, 0.0) {
@@ -119,6 +127,3 @@ fn left_for(late: &Trace, early: &Trace, within: Duration) -> Option<Crossed> {
     }
     None
 }
-
-/// Between two steps of a path.
-const STEP: Duration = Duration::from_millis(150);

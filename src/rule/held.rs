@@ -99,6 +99,11 @@ impl Cooldown {
         }
         free
     }
+
+    /// Until when the next must wait, once there was a start.
+    pub(super) fn until(&self) -> Option<MediaTime> {
+        self.last.map(|last| last + self.length)
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +126,7 @@ mod tests {
     fn a_cooldown_runs_from_the_last_start() {
         let mut cooldown = Cooldown::new(Duration::from_nanos(10));
         let passed: Vec<i64> = (0..25).filter(|at| cooldown.pass(MediaTime(*at))).collect();
-        assert_eq!(passed, [0, 10, 20]);
+        assert_eq!((passed, cooldown.until()), (vec![0, 10, 20], Some(MediaTime(30))));
         let mut none = Cooldown::new(Duration::ZERO);
         assert!(none.pass(MediaTime(5)) && none.pass(MediaTime(5)));
     }

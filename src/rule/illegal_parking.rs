@@ -1,7 +1,7 @@
 //! `illegal_parking`: a vehicle stands where stopping is forbidden, for longer than is allowed.
 //! Definition and truth table: `docs/rules/illegal_parking.md`.
 //!
-//! What a stand is, `stand.rs` says. A stand belongs to the place rather than to the track: when the
+//! What a stand is, `stand.rs` says. A stand belongs to the place rather than to the track (`by_place.rs`): when the
 //! tracker loses a standing vehicle and finds it again under another id, the stand goes on.
 
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::behind::{STARTS_WITHIN, Stopped, direction_at, waits};
+use super::by_place::{Arrival, ByPlace, Happening, Occupant, STANDS_AFTER};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
-use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::place::Place;
 use super::roles::{PEOPLE, Role};
@@ -23,12 +23,6 @@ use crate::scene::{NormBox, Phase, Severity};
 
 const NAME: &str = "illegal_parking";
 
-/// Boxes that overlap so much (intersection over union) are at the same place.
-const SAME_PLACE: f32 = 0.5;
-/// More vehicles than this are not waited for once they are lost.
-const MAX_LOST: usize = 64;
-/// A stand as short as this may be anybody's who drives through.
-const STANDS_AFTER: Duration = Duration::from_secs(2);
 /// Whoever waits behind a vehicle hides it: it is believed to stand there for so long.
 const HIDDEN: Duration = Duration::from_secs(30);
 /// Nobody waits longer than this behind a vehicle that does not move: they are parked in a row.
@@ -67,7 +61,8 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     validate(&params, errors, names)?;
     let values = serde_json::to_value(&params).unwrap_or_default();
     let common = params.common(VEHICLES);
-    let rule = IllegalParking { params, common, vehicles: PerTrack::new(), lost: Vec::new() };
+    let vehicles = ByPlace::new(params.found_again.duration());
+    let rule = IllegalParking { params, common, vehicles };
     Ok(Compiled { rule: Box::new(rule), params: values })
 }
 
@@ -91,62 +86,54 @@ struct Vehicle {
     /// When it was last seen to wait behind another since it stands.
     waited_at: Option<MediaTime>,
     reported: Option<Reported>,
-    /// Stops reported before under this track.
-    stops: u32,
     /// Tracks that it had since it stands.
     tracks: u32,
     sight: Sight,
-    /// Another track has taken over the place: what comes under this id is another vehicle.
-    replaced: bool,
 }
 
-/// The happening that is open: it keeps the name that it began with.
+/// The happening that is open.
 #[derive(Debug, Clone, Copy)]
 struct Reported {
-    track: TrackId,
-    ordinal: u32,
+    happening: Happening,
     /// When it was last reported.
     at: MediaTime,
-}
-
-/// A vehicle whose track has ended where it stood.
-#[derive(Debug)]
-struct Lost {
-    vehicle: Vehicle,
-    since: MediaTime,
 }
 
 struct IllegalParking {
     params: Params,
     common: Common,
-    vehicles: PerTrack<Vehicle>,
-    lost: Vec<Lost>,
+    vehicles: ByPlace<Vehicle>,
 }
 
 impl Rule for IllegalParking {
     fn observe(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
         let Some(zone) = frame.scene.zones.get(&self.params.zone) else { return };
-        self.give_up(frame.at, out);
+        for gone in self.vehicles.give_up(frame.at) {
+            self.close(&gone, frame.at, EndReason::TrackEnded, out);
+        }
         for track in frame.tracks.iter().filter(|track| track.observed) {
             if !self.common.takes(track.class, &frame.scene.labels) {
                 continue;
             }
             let (sight, place) = (Sight::new(track, frame.at), frame.scene.in_heights(track.anchor()));
             let (height, allowed) = (track.bbox.height(), self.params.max_move as f32 * track.bbox.height());
-            let fresh = || Standing::new(frame.at, place, allowed);
-            let known = self.vehicles.get(track.id).is_some_and(|vehicle| !vehicle.replaced);
-            let inherited = if known { None } else { self.heir(sight.bbox, frame) };
-            let vehicle = self.vehicles.touch(track.id, frame.at, || Vehicle::new(fresh(), sight));
-            if let Some(mut old) = inherited {
-                (old.tracks, old.stops) = (old.tracks.saturating_add(1), vehicle.stops);
-                *vehicle = old;
-            } else if vehicle.replaced {
-                *vehicle = Vehicle { stops: vehicle.stops, ..Vehicle::new(fresh(), sight) };
+            let fresh = || Vehicle::new(Standing::new(frame.at, place, allowed), sight);
+            let (vehicle, arrival) = self.vehicles.touch(track, frame, fresh);
+            if arrival == Arrival::FoundAgain {
+                vehicle.tracks = vehicle.tracks.saturating_add(1);
             }
             vehicle.sight = sight;
             if let Some(over) = vehicle.standing.observe(frame.at, place, allowed, height) {
                 if let Some(reported) = vehicle.reported.take() {
-                    out.push(ending(&self.params, &self.common, vehicle, reported, &over, frame.at, EndReason::Moved));
+                    out.push(ending(
+                        &self.params,
+                        &self.common,
+                        vehicle,
+                        reported.happening,
+                        &over,
+                        frame.at,
+                        EndReason::Moved,
+                    ));
                 }
                 (vehicle.boarding, vehicle.waited_at, vehicle.tracks) = (false, None, 1);
             }
@@ -159,7 +146,7 @@ impl Rule for IllegalParking {
             self.look_for_people(frame);
         }
         self.report(frame, out);
-        while let Some(vehicle) = self.vehicles.take_excess() {
+        for vehicle in self.vehicles.take_excess() {
             self.close(&vehicle, frame.at, EndReason::Evicted, out);
         }
     }
@@ -173,21 +160,13 @@ impl Rule for IllegalParking {
     }
 
     fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
-        let Some(vehicle) = self.vehicles.remove(id).filter(|vehicle| !vehicle.replaced) else { return };
-        // Only what stands may be found again where it was.
-        if vehicle.stands(at) && !self.params.found_again.duration().is_zero() {
-            self.lost.push(Lost { vehicle, since: at });
-            if self.lost.len() > MAX_LOST {
-                let oldest = self.lost.remove(0);
-                self.close(&oldest.vehicle, at, EndReason::Evicted, out);
-            }
-        } else {
-            self.close(&vehicle, at, EndReason::TrackEnded, out);
+        if let Some((gone, reason)) = self.vehicles.forget(id, at) {
+            self.close(&gone, at, reason, out);
         }
     }
 
     fn margins(&self, at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
-        for (id, vehicle) in self.vehicles.iter().filter(|(_, vehicle)| !vehicle.replaced) {
+        for (id, vehicle) in self.vehicles.iter() {
             let (id, stand) = (Some(id), vehicle.standing.stand());
             let stood = at.since(stand.since).as_secs_f64();
             out.push(Margin::at_least(id, "in_zone", f64::from(u8::from(vehicle.in_zone)), 1.0));
@@ -198,8 +177,12 @@ impl Rule for IllegalParking {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
-        self.vehicles.len() + self.lost.len()
+        self.vehicles.len()
     }
 }
 
@@ -210,43 +193,10 @@ impl IllegalParking {
         self.params.parked_for.duration() + boarding.duration()
     }
 
-    /// The vehicle that stood where a new track begins, and has no track in this frame.
-    fn heir(&mut self, bbox: NormBox, frame: &FrameView<'_>) -> Option<Vehicle> {
-        let near = |vehicle: &Vehicle| vehicle.sight.bbox.iou(&bbox);
-        let lost = self.lost.iter().enumerate().map(|(n, lost)| (n, near(&lost.vehicle)));
-        let lost = lost.filter(|(_, iou)| *iou >= SAME_PLACE).max_by(|a, b| a.1.total_cmp(&b.1));
-        if let Some((n, _)) = lost {
-            return Some(self.lost.remove(n).vehicle);
-        }
-        // The tracker may still look for the old track when it begins the new one.
-        let unseen = |id: TrackId| !frame.tracks.iter().any(|track| track.id == id && track.observed);
-        let old = self.vehicles.iter().filter(|(_, vehicle)| !vehicle.replaced && vehicle.stands(frame.at));
-        let old = old.map(|(id, vehicle)| (id, near(vehicle))).filter(|(id, iou)| *iou >= SAME_PLACE && unseen(*id));
-        let (id, _) = old.max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let old = self.vehicles.get_mut(id)?;
-        let husk = Vehicle {
-            stops: old.stops.saturating_add(1),
-            replaced: true,
-            ..Vehicle::new(Standing::new(frame.at, old.standing.stand().place, 0.0), old.sight)
-        };
-        Some(std::mem::replace(old, husk))
-    }
-
-    /// Who was not found again within the time is gone.
-    fn give_up(&mut self, at: MediaTime, out: &mut Vec<Draft>) {
-        let within = self.params.found_again.duration();
-        let (gone, kept) = std::mem::take(&mut self.lost).into_iter().partition(|lost| at.since(lost.since) > within);
-        self.lost = kept;
-        let gone: Vec<Lost> = gone;
-        for lost in gone {
-            self.close(&lost.vehicle, at, EndReason::TrackEnded, out);
-        }
-    }
-
     /// Notes who waits behind another.
     fn look_ahead(&mut self, frame: &FrameView<'_>) {
-        let others: Vec<Stopped> = self.vehicles.states().filter_map(|vehicle| vehicle.stopped(frame.at)).collect();
-        for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.sight.at == frame.at) {
+        let others: Vec<Stopped> = self.vehicles.tracked().filter_map(|vehicle| vehicle.stopped(frame.at)).collect();
+        for vehicle in self.vehicles.tracked_mut().filter(|vehicle| vehicle.sight.at == frame.at) {
             if vehicle.reported.is_some() || !vehicle.stands(frame.at) {
                 continue;
             }
@@ -264,7 +214,7 @@ impl IllegalParking {
         let people = frame.tracks.iter().filter(|track| track.observed);
         for person in people.filter(|track| is_person(&frame.scene.labels.name(track.class))) {
             let foot = person.anchor();
-            for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.in_zone) {
+            for vehicle in self.vehicles.tracked_mut().filter(|vehicle| vehicle.in_zone) {
                 let bbox = vehicle.sight.bbox;
                 let (aside, below) = (BESIDE * bbox.width(), BESIDE * bbox.height());
                 vehicle.boarding |= (bbox.x1 - aside..=bbox.x2 + aside).contains(&foot.x)
@@ -295,24 +245,24 @@ impl IllegalParking {
                 }
                 _ => continue,
             };
+            let happening = match vehicle.reported {
+                Some(reported) => reported.happening,
+                None => self.vehicles.begin(track.id),
+            };
             let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
-            let mut reported =
-                vehicle.reported.unwrap_or(Reported { track: track.id, ordinal: vehicle.stops, at: frame.at });
-            reported.at = frame.at;
+            vehicle.reported = Some(Reported { happening, at: frame.at });
             if phase == Phase::Start {
-                vehicle.stops = vehicle.stops.saturating_add(1);
+                vehicle.standing.hold();
             }
-            vehicle.reported = Some(reported);
             let class = frame.scene.labels.name(track.class);
             let summary = format!("{class} parked in {} for {:.0} s", self.params.zone, lasted.as_secs_f64());
             let measured = measured(vehicle, &Over { stand, at: frame.at });
-            out.push(draft(&self.params, &self.common, vehicle, reported, phase, frame.at, summary, measured));
+            out.push(draft(&self.params, &self.common, vehicle, happening, phase, frame.at, summary, measured));
         }
     }
 
     fn close_all(&mut self, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
-        let lost = std::mem::take(&mut self.lost).into_iter().map(|lost| lost.vehicle);
-        for vehicle in self.vehicles.take_all().chain(lost) {
+        for vehicle in self.vehicles.take_all() {
             self.close(&vehicle, at, reason, out);
         }
     }
@@ -320,24 +270,14 @@ impl IllegalParking {
     fn close(&self, vehicle: &Vehicle, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
         if let Some(reported) = vehicle.reported {
             let over = Over { stand: *vehicle.standing.stand(), at: vehicle.sight.at };
-            out.push(ending(&self.params, &self.common, vehicle, reported, &over, at, reason));
+            out.push(ending(&self.params, &self.common, vehicle, reported.happening, &over, at, reason));
         }
     }
 }
 
-impl Vehicle {
-    fn new(standing: Standing, sight: Sight) -> Self {
-        Self {
-            standing,
-            in_zone: false,
-            boarding: false,
-            waited_at: None,
-            reported: None,
-            stops: 0,
-            tracks: 1,
-            sight,
-            replaced: false,
-        }
+impl Occupant for Vehicle {
+    fn bbox(&self) -> NormBox {
+        self.sight.bbox
     }
 
     /// Whether it has stood in the zone for more than a moment.
@@ -346,12 +286,18 @@ impl Vehicle {
         let lasted = self.sight.at.since(stand.since) >= STANDS_AFTER && stand.observations >= MIN_OBSERVATIONS;
         self.in_zone && lasted && !self.standing.is_away() && at.since(self.sight.at) <= HIDDEN
     }
+}
+
+impl Vehicle {
+    fn new(standing: Standing, sight: Sight) -> Self {
+        Self { standing, in_zone: false, boarding: false, waited_at: None, reported: None, tracks: 1, sight }
+    }
 
     /// As somebody to wait behind, wherever it stands.
     fn stopped(&self, at: MediaTime) -> Option<Stopped> {
         let since = self.standing.stand().since;
         let lasted = self.sight.at.since(since) >= STANDS_AFTER && at.since(self.sight.at) <= HIDDEN;
-        (lasted && !self.replaced && !self.standing.is_away()).then_some(Stopped { bbox: self.sight.bbox, since })
+        (lasted && !self.standing.is_away()).then_some(Stopped { bbox: self.sight.bbox, since })
     }
 
     /// Whether it is in a queue behind another, or may still be about to start from it.
@@ -378,7 +324,7 @@ fn ending(
     params: &Params,
     common: &Common,
     vehicle: &Vehicle,
-    reported: Reported,
+    happening: Happening,
     over: &Over,
     at: MediaTime,
     reason: EndReason,
@@ -387,7 +333,7 @@ fn ending(
     let summary = format!("parking in {} ended after {:.0} s", params.zone, lasted.as_secs_f64());
     let mut measured = measured(vehicle, over);
     measured.insert("end_reason".to_owned(), reason.as_str().into());
-    draft(params, common, vehicle, reported, Phase::End, at, summary, measured)
+    draft(params, common, vehicle, happening, Phase::End, at, summary, measured)
 }
 
 #[allow(clippy::too_many_arguments)] // a draft is made of so many things
@@ -395,7 +341,7 @@ fn draft(
     params: &Params,
     common: &Common,
     vehicle: &Vehicle,
-    reported: Reported,
+    happening: Happening,
     phase: Phase,
     at: MediaTime,
     summary: String,
@@ -404,8 +350,8 @@ fn draft(
     Draft {
         kind: NAME,
         phase,
-        track: Some(reported.track),
-        ordinal: reported.ordinal,
+        track: Some(happening.track),
+        ordinal: happening.ordinal,
         class: Some(vehicle.sight.class),
         bbox: Some(vehicle.sight.bbox),
         severity: common.severity,

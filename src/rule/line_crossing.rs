@@ -202,6 +202,10 @@ impl Rule for LineCrossing {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.crossers.len()
     }

@@ -22,6 +22,7 @@ mod abandoned_object;
 mod area;
 mod behind;
 mod body;
+mod by_place;
 mod camera_unfit;
 mod carriageway;
 mod collision;
@@ -54,7 +55,9 @@ mod plane;
 mod quantiles;
 mod queue;
 mod queue_length;
+mod reach;
 mod red_light;
+mod rest;
 mod roles;
 mod scene;
 mod set;
@@ -80,6 +83,7 @@ pub use gate::{CameraConditions, Conditions, Preset};
 pub use margin::{Bound, Margin};
 pub use names::nearest;
 pub use params::{ParamError, VEHICLES};
+pub use rest::Rest;
 pub use scene::{Lane, Scene, SceneNames};
 pub use set::RuleSet;
 pub use table::{Compiled, Kind, TABLE, find, schema};
@@ -137,6 +141,10 @@ pub trait Rule: Send {
     fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>);
     /// How many tracks it remembers at present, at most 1024.
     fn held(&self) -> usize;
+    /// Until when it starts nothing because it has just started something.
+    fn cooling_until(&self) -> Option<MediaTime> {
+        None
+    }
     /// The rule is not asked from `at` (its last frame) on until it sees a frame again. To most rules that is a gap,
     /// and what ends, ends for the reason `why`.
     fn pause(&mut self, at: MediaTime, why: &'static str, out: &mut Vec<Draft>) {

@@ -202,6 +202,10 @@ impl Rule for MotorbikeFlow {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.vehicles.len()
     }

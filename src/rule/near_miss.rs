@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::body::Body;
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
-use super::encounter::{Crossed, Encounter, crossed, encounter};
+use super::encounter::{Crossed, Encounter, crossed, encounter, memory};
 use super::params::{Check, Common, ParamError, params, read};
 use super::roles::ROAD_USERS;
 use super::scene::{Scene, SceneNames};
@@ -175,6 +175,10 @@ impl Rule for NearMiss {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.traffic.len()
     }
@@ -188,7 +192,10 @@ impl NearMiss {
         if self.params.zone.is_some() && zone.is_none() {
             return;
         }
-        for (a, b) in self.traffic.pairs(frame.at) {
+        let pet = self.params.pet.duration();
+        let pairs =
+            self.traffic.pairs(frame.at, memory(pet), |(_, a), (_, b)| a.may_touch(b, ttc) || a.may_have_crossed(b));
+        for (a, b) in pairs {
             let ids = (a.sight.id, b.sight.id);
             if zone.is_some_and(|z| !z.contains(a.sight.bbox.anchor()) && !z.contains(b.sight.bbox.anchor())) {
                 continue;
@@ -199,8 +206,8 @@ impl NearMiss {
                     && met.sure_closing() >= self.params.least_closing(met)
                     && met.braking() >= self.params.least_braking(met)
             });
-            let crossed = crossed(a, b, self.params.pet.duration())
-                .filter(|crossed| crossed.slower_metres_per_second >= self.params.closing_speed);
+            let crossed =
+                crossed(a, b, pet).filter(|crossed| crossed.slower_metres_per_second >= self.params.closing_speed);
             if conflict.is_none() && crossed.is_none() {
                 continue;
             }

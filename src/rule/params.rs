@@ -3,6 +3,7 @@
 //! A rule's parameters are one struct made by [`params!`], which adds those that all rules share.
 //! The JSON Schema is derived from it, and the numeric bounds written there are the ones checked.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -123,6 +124,8 @@ pub(super) struct Common {
     pub(super) severity: Severity,
     pub(super) cooldown: Cooldown,
     min_track_age: Duration,
+    /// Which classes of the model are taken, worked out once: names are compared for no track.
+    taken: RefCell<Option<(Labels, Vec<bool>)>>,
 }
 
 impl Common {
@@ -134,16 +137,31 @@ impl Common {
         min_track_age: Span,
     ) -> Self {
         let cooldown = Cooldown::new(cooldown.duration());
-        Self { classes, taken_by_default, severity, cooldown, min_track_age: min_track_age.duration() }
+        Self {
+            classes,
+            taken_by_default,
+            severity,
+            cooldown,
+            min_track_age: min_track_age.duration(),
+            taken: RefCell::new(None),
+        }
     }
 
     /// Whether the rule looks at tracks of this class. Without any list, at all of them.
     pub(super) fn takes(&self, class: ClassId, labels: &Labels) -> bool {
-        let name = labels.name(class);
-        if !self.classes.is_empty() {
-            return self.classes.iter().any(|taken| *taken == name);
+        let mut taken = self.taken.borrow_mut();
+        if !taken.as_ref().is_some_and(|(known, _)| known.is(labels)) {
+            *taken = Some((labels.clone(), labels.names().iter().map(|name| self.takes_name(name)).collect()));
         }
-        self.taken_by_default.is_empty() || self.taken_by_default.iter().any(|taken| taken.eq_ignore_ascii_case(&name))
+        let known = taken.as_ref().and_then(|(_, by_class)| by_class.get(usize::from(class.0)).copied());
+        known.unwrap_or_else(|| self.takes_name(&labels.name(class)))
+    }
+
+    fn takes_name(&self, name: &str) -> bool {
+        if !self.classes.is_empty() {
+            return self.classes.iter().any(|taken| taken == name);
+        }
+        self.taken_by_default.is_empty() || self.taken_by_default.iter().any(|taken| taken.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn old_enough(&self, track: &Track, at: MediaTime) -> bool {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::body::Flat;
 use super::carriageway::{Carriageway, Spot};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
@@ -19,7 +20,7 @@ use super::table::{Compiled, Kind};
 use super::together::{Company, Together, may_ride};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{Phase, Severity, Track};
+use crate::scene::{NormPoint, Phase, Severity, Track};
 
 const NAME: &str = "pedestrian_on_road";
 
@@ -67,6 +68,9 @@ params! {
     exit_after: Span = Span::from_secs(1),
     /// A person found again within this time, near where he was lost, is the same one.
     rejoin_within: Span = Span::from_secs(5),
+    /// Nobody on foot is faster, in metres per second: who is rides something that the detector does not name.
+    #[schemars(range(min = 1.0, max = 15.0))]
+    on_foot_below: f64 = 4.0,
     /// How often a stay that goes on is reported again.
     update_every: Span = Span::from_secs(10),
 }
@@ -121,6 +125,8 @@ struct Walker {
 #[derive(Debug)]
 struct Stay {
     since: MediaTime,
+    /// Where it began.
+    from: NormPoint,
     last_on: MediaTime,
     off_since: Option<MediaTime>,
     /// Sights since it began, and those of them on the road.
@@ -207,7 +213,13 @@ impl Rule for PedestrianOnRoad {
             out.push(Margin::at_least(id, "on_road_seconds", stayed.as_secs_f64(), least));
             let share = walker.stay.as_ref().map_or(0.0, Stay::share);
             out.push(Margin::at_least(id, "share_of_sights_on_road", f64::from(share), f64::from(MIN_SHARE)));
+            let pace = walker.stay.as_ref().map_or(0.0, |stay| stay.pace(&walker.sight, scene));
+            out.push(Margin::at_most(id, "metres_per_second", pace, self.params.on_foot_below));
         }
+    }
+
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
     }
 
     fn held(&self) -> usize {
@@ -269,7 +281,8 @@ impl PedestrianOnRoad {
         let proved = lasted >= self.params.on_road_for.duration()
             && stay.on >= MIN_OBSERVATIONS
             && stay.share() >= MIN_SHARE
-            && walker.company == Company::Alone;
+            && walker.company == Company::Alone
+            && stay.pace(&walker.sight, frame.scene) < self.params.on_foot_below;
         if !proved || !self.common.old_enough(track, at) || !self.common.cooldown.pass(at) {
             return;
         }
@@ -351,7 +364,8 @@ impl Walker {
     /// Takes in where the person stands; when the stay ended, if it is over.
     fn step(&mut self, spot: Spot, at: MediaTime, exit_after: Duration) -> Option<MediaTime> {
         if spot == Spot::Road && self.stay.is_none() {
-            self.stay = Some(Stay { since: at, last_on: at, off_since: None, seen: 0, on: 0 });
+            let from = self.sight.bbox.anchor();
+            self.stay = Some(Stay { since: at, from, last_on: at, off_since: None, seen: 0, on: 0 });
         }
         let stay = self.stay.as_mut()?;
         stay.seen = stay.seen.saturating_add(1);
@@ -372,6 +386,18 @@ impl Walker {
 impl Stay {
     fn share(&self) -> f32 {
         self.on as f32 / self.seen.max(1) as f32
+    }
+
+    /// The mean speed since it began, in a straight line, metres per second. Without a calibration by the height of the
+    /// box, so that who goes along the line of sight seems slower.
+    fn pace(&self, now: &Sight, scene: &Scene) -> f64 {
+        let (to, height) = (now.bbox.anchor(), now.bbox.height());
+        let on_ground = scene.ground.as_ref().and_then(|ground| {
+            let (from, to) = (ground.metres(self.from)?, ground.metres(to)?);
+            Some(Flat::new(to.x - from.x, to.y - from.y).length())
+        });
+        let by_height = || f64::from(scene.distance(self.from, to) / height) * Role::Person.size().height;
+        on_ground.unwrap_or_else(by_height) / now.at.seconds_since(self.since).max(f64::EPSILON)
     }
 }
 

@@ -46,12 +46,17 @@ impl Place {
     }
 }
 
+/// Whether the picture's edge cuts the box, or may: where such a thing ends, and what it is, nobody can tell.
+pub(super) fn is_cut(bbox: &NormBox) -> bool {
+    let edge = CUT_WITHIN * bbox.height();
+    bbox.x1 < edge || bbox.x2 > 1.0 - edge || bbox.y2 > 1.0 - edge
+}
+
 /// The middle of the room on the road that a vehicle of this box takes; none without a calibration, for a box at the
 /// picture's edge, and where [`Stance`] cannot tell.
 fn middle(bbox: &NormBox, role: Role, lane: Option<&str>, scene: &Scene) -> Option<NormPoint> {
     let ground = scene.ground.as_ref()?;
-    let edge = CUT_WITHIN * bbox.height();
-    if bbox.x1 < edge || bbox.x2 > 1.0 - edge || bbox.y2 > 1.0 - edge {
+    if is_cut(bbox) {
         return None;
     }
     let stance = Stance::of(bbox, role, scene)?;

@@ -377,6 +377,10 @@ impl Rule for QueueLength {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.vehicles.len()
     }

@@ -176,6 +176,10 @@ impl Rule for RedLight {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.vehicles.len()
     }

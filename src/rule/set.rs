@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::gate::{CameraConditions, CameraGate, Conditions, Gate};
-use super::{Draft, FrameView, Margin, Rule, Scene, View};
-use crate::base::{MediaTime, TrackId};
+use super::gate::{CameraConditions, CameraGate, Conditions, Gate, used_up};
+use super::{Draft, FrameView, Margin, Rest, Rule, Scene, View};
+use crate::base::{CaptureTime, MediaTime, TrackId};
 use crate::scene::Track;
 
 /// Under this id stand the records of the gate itself; no rule can have it.
@@ -136,6 +136,27 @@ impl RuleSet {
             margins
         };
         self.rules.iter().map(|(id, gate)| (Arc::clone(id), of(gate.rule.as_ref()))).collect()
+    }
+
+    /// Why each rule starts nothing after its latest frame, which was at `at` and filmed at `capture`: by rule, in order.
+    #[must_use]
+    pub fn rests(&self, at: MediaTime, capture: &CaptureTime) -> Vec<(Arc<str>, Vec<Rest>)> {
+        let presets = &self.camera.presets;
+        let of_camera = |why: &'static str| match why {
+            "maintenance" => Rest::new(why, None, self.camera.maintained_until(capture.utc)),
+            _ => Rest::new(why, None, None),
+        };
+        let of = |gate: &Gate| {
+            let judges = gate.rule.view().is_some();
+            // Who judges the view works on, whatever it is like.
+            let blind = self.blind.filter(|why| !judges || *why == "maintenance");
+            let mut rests: Vec<Rest> = blind.map(of_camera).into_iter().collect();
+            gate.rests(at, capture, presets.standing(), &mut rests);
+            let budget = self.camera.budget.as_ref().filter(|_| !judges);
+            rests.extend(budget.and_then(|budget| used_up("camera_budget", budget, at, capture)));
+            rests
+        };
+        self.rules.iter().map(|(id, gate)| (Arc::clone(id), of(gate))).collect()
     }
 
     /// How many track states the rules hold together.

@@ -250,6 +250,10 @@ impl Rule for Speeding {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.vehicles.len()
     }

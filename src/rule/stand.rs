@@ -14,6 +14,9 @@ use crate::scene::{NormPoint, Polygon};
 
 /// How long a vehicle must be away from where it stood before the stand is over.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
+/// A stand that was reported goes on within so many times what is allowed of others: the box of a vehicle that stays shifts when
+/// others hide a part of it, and nobody wants a second alarm for that.
+const HELD: f32 = 2.5;
 /// A stand is believed only with so many observations, however long they span.
 pub(super) const MIN_OBSERVATIONS: u32 = 5;
 
@@ -88,6 +91,11 @@ impl Standing {
         self.away_since = None;
         let stand = std::mem::replace(&mut self.stand, Stand::new(place, allowed, since));
         Some(Over { stand, at: left })
+    }
+
+    /// The stand was reported: from now on it takes more to end it.
+    pub(super) fn hold(&mut self) {
+        self.stand.allowed *= HELD;
     }
 
     pub(super) fn stand(&self) -> &Stand {

@@ -1,8 +1,9 @@
 //! `stopped_vehicle`: a vehicle stands on a running lane, and not in a queue. Definition and truth
 //! table: `docs/rules/stopped_vehicle.md`.
 //!
-//! What a stand is, `stand.rs` says. Of the vehicles that stand, those that wait (in a queue, at a red
-//! light) and those that are parked are told from those that have broken down.
+//! What a stand is, `stand.rs` says; it belongs to the place rather than to the track (`by_place.rs`). Of the vehicles
+//! that stand, those that wait (in a queue, at a red light) and those that are parked are told from those that have
+//! broken down.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use serde_json::Value;
 
 use super::area::Area;
 use super::behind::{STARTS_WITHIN, Stopped, direction_at, waits};
+use super::by_place::{Arrival, ByPlace, Happening, Occupant, STANDS_AFTER};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
-use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
-use super::place::Place;
+use super::place::{Place, is_cut};
 use super::roles::Role;
 use super::scene::{Scene, SceneNames};
 use super::stand::{MIN_OBSERVATIONS, Over, Stand, Standing};
@@ -22,7 +23,7 @@ use super::table::{Compiled, Kind};
 use super::wire::{Direction, Passage, Wire};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{Phase, Severity};
+use crate::scene::{NormBox, NormPoint, Phase, Severity};
 
 const NAME: &str = "stopped_vehicle";
 
@@ -36,6 +37,8 @@ const OUT_OF_SIGHT: Duration = Duration::from_secs(5);
 const AMBER: Duration = Duration::from_secs(3);
 /// So many must cross the stop line past a standing vehicle to show that the light is green: one may jump it.
 const RELEASED_BY: u32 = 2;
+/// What moves by so many heights of its box is a vehicle, however little of it is in the picture.
+const MOVES: f32 = 0.3;
 /// How far an anchor must be from the stop line to be clear of it, in picture heights.
 const LINE_HYSTERESIS: f32 = 0.01;
 
@@ -92,6 +95,8 @@ params! {
     signal_line: Option<String> = None,
     /// The light is never red for longer.
     max_red: Span = Span::from_secs(120),
+    /// A vehicle that was lost and is found at the same place within this time has stood there all the time.
+    found_again: Span = Span::from_secs(30),
     /// How often a stop that goes on is reported again.
     update_every: Span = Span::from_secs(30),
 }
@@ -101,7 +106,8 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     validate(&params, errors, names)?;
     let values = serde_json::to_value(&params).unwrap_or_default();
     let (common, area) = (params.common(VEHICLES), Area::new(params.lane.as_ref(), params.zone.as_ref()));
-    Ok(Compiled { rule: Box::new(StoppedVehicle { area, params, common, vehicles: PerTrack::new() }), params: values })
+    let vehicles = ByPlace::new(params.found_again.duration());
+    Ok(Compiled { rule: Box::new(StoppedVehicle { area, params, common, vehicles }), params: values })
 }
 
 fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Result<(), Vec<ParamError>> {
@@ -115,10 +121,11 @@ fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Res
     check.at_least("stopped_for", params.stopped_for, Span::from_secs(2));
     check.at_least("update_every", params.update_every, Span::from_secs(1));
     check.at_least("max_red", params.max_red, params.stopped_for);
+    check.at_most("found_again", params.found_again, Span::from_secs(600));
     check.finish()
 }
 
-/// What is remembered of one vehicle.
+/// What is remembered of one vehicle, whatever its tracks were.
 #[derive(Debug)]
 struct Vehicle {
     standing: Standing,
@@ -132,24 +139,39 @@ struct Vehicle {
     released_at: Option<MediaTime>,
     /// When it was last seen to wait behind another since it stands.
     waited_at: Option<MediaTime>,
-    /// When the stop was last reported, once it was.
-    reported_at: Option<MediaTime>,
-    /// Stops reported before.
-    stops: u32,
+    reported: Option<Reported>,
+    /// The middle of its box when it was first seen, and whether it has moved from there.
+    origin: NormPoint,
+    moved: bool,
+    /// Observations since it stands in which the picture's edge cuts its box.
+    cut: u32,
+    /// Tracks that it had since it stands.
+    tracks: u32,
     sight: Sight,
+}
+
+/// The happening that is open.
+#[derive(Debug, Clone, Copy)]
+struct Reported {
+    happening: Happening,
+    /// When it was last reported.
+    at: MediaTime,
 }
 
 struct StoppedVehicle {
     area: Area,
     params: Params,
     common: Common,
-    vehicles: PerTrack<Vehicle>,
+    vehicles: ByPlace<Vehicle>,
 }
 
 impl Rule for StoppedVehicle {
     fn observe(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
         if self.area.polygon(frame.scene).is_none() {
             return;
+        }
+        for gone in self.vehicles.give_up(frame.at) {
+            self.close(&gone, frame.at, EndReason::TrackEnded, out);
         }
         let wire = self.params.signal_line.as_ref().and_then(|line| Wire::of(frame.scene, line));
         for track in frame.tracks.iter().filter(|track| track.observed) {
@@ -158,22 +180,26 @@ impl Rule for StoppedVehicle {
             }
             let (sight, place) = (Sight::new(track, frame.at), frame.scene.in_heights(track.anchor()));
             let (height, allowed) = (track.bbox.height(), self.params.max_move as f32 * track.bbox.height());
-            let mut fresh = false;
-            let vehicle = self.vehicles.touch(track.id, frame.at, || {
-                fresh = true;
+            let (vehicle, arrival) = self.vehicles.touch(track, frame, || {
                 let passage = wire.is_some().then(|| Passage::new(track.anchor()));
                 Vehicle::new(Standing::new(frame.at, place, allowed), passage, sight)
             });
+            if arrival == Arrival::FoundAgain {
+                vehicle.tracks = vehicle.tracks.saturating_add(1);
+            }
             vehicle.sight = sight;
             let over = vehicle.standing.observe(frame.at, place, allowed, height);
             if let Some(over) = &over {
-                if vehicle.reported_at.take().is_some() {
-                    out.push(ending(&self.params, &self.area, &self.common, vehicle, frame.at, over, EndReason::Moved));
-                    vehicle.stops = vehicle.stops.saturating_add(1);
+                if let Some(Reported { happening, .. }) = vehicle.reported.take() {
+                    let moved = EndReason::Moved;
+                    out.push(ending(&self.params, &self.area, &self.common, vehicle, happening, frame.at, over, moved));
                 }
                 (vehicle.passed_by, vehicle.released_at, vehicle.waited_at) = (0, None, None);
+                (vehicle.cut, vehicle.tracks) = (0, 1);
             }
-            if fresh || over.is_some() {
+            vehicle.cut = vehicle.cut.saturating_add(u32::from(is_cut(&sight.bbox)));
+            vehicle.moved |= frame.scene.distance(vehicle.origin, sight.bbox.centre()) > MOVES * height;
+            if arrival == Arrival::New || over.is_some() {
                 vehicle.locate(&self.area, &self.params, frame.scene);
             }
             if let (Some(wire), Some(passage)) = (&wire, &mut vehicle.passage) {
@@ -187,7 +213,7 @@ impl Rule for StoppedVehicle {
             self.look_ahead(frame);
         }
         self.report(frame, wire.as_ref(), out);
-        while let Some(vehicle) = self.vehicles.take_excess() {
+        for vehicle in self.vehicles.take_excess() {
             self.close(&vehicle, frame.at, EndReason::Evicted, out);
         }
     }
@@ -201,14 +227,14 @@ impl Rule for StoppedVehicle {
     }
 
     fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
-        if let Some(vehicle) = self.vehicles.remove(id) {
-            self.close(&vehicle, at, EndReason::TrackEnded, out);
+        if let Some((gone, reason)) = self.vehicles.forget(id, at) {
+            self.close(&gone, at, reason, out);
         }
     }
 
     fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>) {
         let wire = self.params.signal_line.as_ref().and_then(|line| Wire::of(scene, line));
-        let queued = self.vehicles.states().filter(|vehicle| vehicle.is_queued(at)).count();
+        let queued = self.vehicles.tracked().filter(|vehicle| vehicle.is_queued(at)).count();
         for (id, vehicle) in self.vehicles.iter() {
             let id = Some(id);
             let since = self.clock(vehicle, wire.as_ref());
@@ -216,6 +242,7 @@ impl Rule for StoppedVehicle {
             let least = self.params.stopped_for.duration().as_secs_f64();
             out.push(Margin::at_least(id, "in_area", f64::from(u8::from(vehicle.in_area)), 1.0));
             out.push(Margin::at_most(id, "parked", f64::from(u8::from(vehicle.parked)), 0.0));
+            out.push(Margin::at_least(id, "seen_whole_or_moving", f64::from(u8::from(vehicle.is_known())), 1.0));
             out.push(Margin::at_least(id, "stopped_seconds", stopped, least));
             let seen = f64::from(vehicle.standing.stand().observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
@@ -231,6 +258,10 @@ impl Rule for StoppedVehicle {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.vehicles.len()
     }
@@ -239,7 +270,7 @@ impl Rule for StoppedVehicle {
 impl StoppedVehicle {
     /// Somebody has crossed the stop line: whoever still stands before it was not held back by the light.
     fn release(&mut self, crosser: TrackId, at: MediaTime) {
-        for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.sight.id != crosser) {
+        for vehicle in self.vehicles.tracked_mut().filter(|vehicle| vehicle.sight.id != crosser) {
             if vehicle.released_at.is_none() && at.since(vehicle.standing.stand().since) >= AMBER {
                 vehicle.passed_by += 1;
                 vehicle.released_at = (vehicle.passed_by >= RELEASED_BY).then_some(at);
@@ -262,10 +293,10 @@ impl StoppedVehicle {
     /// Notes who waits behind another; before a stop is due, so that it is known when the one in front leaves.
     fn look_ahead(&mut self, frame: &FrameView<'_>) {
         let due = self.params.stopped_for.duration().saturating_sub(STARTS_WITHIN).max(QUEUED_AFTER);
-        let others: Vec<Stopped> = self.vehicles.states().filter_map(|vehicle| vehicle.stopped(frame.at)).collect();
-        for vehicle in self.vehicles.states_mut().filter(|vehicle| vehicle.sight.at == frame.at) {
+        let others: Vec<Stopped> = self.vehicles.tracked().filter_map(|vehicle| vehicle.stopped(frame.at)).collect();
+        for vehicle in self.vehicles.tracked_mut().filter(|vehicle| vehicle.sight.at == frame.at) {
             let stand = vehicle.standing.stand();
-            if !vehicle.in_area || vehicle.reported_at.is_some() || frame.at.since(stand.since) < due {
+            if !vehicle.in_area || vehicle.reported.is_some() || frame.at.since(stand.since) < due {
                 continue;
             }
             let direction = match self.area.lane().and_then(|lane| frame.scene.lanes.get(lane)) {
@@ -281,7 +312,7 @@ impl StoppedVehicle {
 
     /// Starts and updates, once every vehicle of the frame is up to date: a queue is a matter of all.
     fn report(&mut self, frame: &FrameView<'_>, wire: Option<&Wire<'_>>, out: &mut Vec<Draft>) {
-        let queued = self.vehicles.states().filter(|vehicle| vehicle.is_queued(frame.at)).count();
+        let queued = self.vehicles.tracked().filter(|vehicle| vehicle.is_queued(frame.at)).count();
         for track in frame.tracks.iter().filter(|track| track.observed) {
             let Some(vehicle) = self.vehicles.get(track.id) else { continue };
             // Looked at only where it is seen to stand now.
@@ -290,12 +321,14 @@ impl StoppedVehicle {
             }
             let stand = *vehicle.standing.stand();
             let counted = frame.at.since(self.clock(vehicle, wire));
-            let phase = match vehicle.reported_at {
-                Some(last) if frame.at.since(last) >= self.params.update_every.duration() => Phase::Update,
+            let phase = match vehicle.reported {
+                Some(last) if frame.at.since(last.at) >= self.params.update_every.duration() => Phase::Update,
                 None if vehicle.in_area
                     && !vehicle.parked
+                    && vehicle.is_known()
                     && stand.observations >= MIN_OBSERVATIONS
-                    && counted >= self.params.stopped_for.duration() =>
+                    && counted >= self.params.stopped_for.duration()
+                    && frame.at.since(track.first_seen) >= STANDS_AFTER =>
                 {
                     Phase::Start
                 }
@@ -312,8 +345,15 @@ impl StoppedVehicle {
                     continue;
                 }
             }
+            let happening = match vehicle.reported {
+                Some(reported) => reported.happening,
+                None => self.vehicles.begin(track.id),
+            };
             let Some(vehicle) = self.vehicles.get_mut(track.id) else { continue };
-            vehicle.reported_at = Some(frame.at);
+            vehicle.reported = Some(Reported { happening, at: frame.at });
+            if phase == Phase::Start {
+                vehicle.standing.hold();
+            }
             let class = frame.scene.labels.name(track.class);
             let still = if phase == Phase::Start { "has stood" } else { "still stands" };
             let lasted = frame.at.since(stand.since);
@@ -324,7 +364,8 @@ impl StoppedVehicle {
             if wire.is_some() {
                 measured.insert("passed_by".to_owned(), vehicle.passed_by.into());
             }
-            out.push(draft(&self.params, &self.area, &self.common, vehicle, phase, frame.at, summary, measured));
+            let at = frame.at;
+            out.push(draft(&self.params, &self.area, &self.common, vehicle, happening, phase, at, summary, measured));
         }
     }
 
@@ -335,10 +376,23 @@ impl StoppedVehicle {
     }
 
     fn close(&self, vehicle: &Vehicle, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
-        if vehicle.reported_at.is_some() {
+        if let Some(Reported { happening, .. }) = vehicle.reported {
             let over = Over { stand: *vehicle.standing.stand(), at: vehicle.sight.at };
-            out.push(ending(&self.params, &self.area, &self.common, vehicle, at, &over, reason));
+            out.push(ending(&self.params, &self.area, &self.common, vehicle, happening, at, &over, reason));
         }
+    }
+}
+
+impl Occupant for Vehicle {
+    fn bbox(&self) -> NormBox {
+        self.sight.bbox
+    }
+
+    /// Whether it has stood in the area for more than a moment.
+    fn stands(&self, at: MediaTime) -> bool {
+        let stand = self.standing.stand();
+        let lasted = self.sight.at.since(stand.since) >= STANDS_AFTER && stand.observations >= MIN_OBSERVATIONS;
+        self.in_area && lasted && !self.standing.is_away() && at.since(self.sight.at) <= HIDDEN
     }
 }
 
@@ -352,8 +406,11 @@ impl Vehicle {
             passed_by: 0,
             released_at: None,
             waited_at: None,
-            reported_at: None,
-            stops: 0,
+            reported: None,
+            origin: sight.bbox.centre(),
+            moved: false,
+            cut: 0,
+            tracks: 1,
             sight,
         }
     }
@@ -368,6 +425,12 @@ impl Vehicle {
         };
         let mut parking = params.parking.iter().filter_map(|zone| scene.zones.get(zone));
         self.parked = parking.any(|zone| stand.is_in(zone, scene));
+    }
+
+    /// Whether it was seen to be a vehicle: as a whole, or moving. What only ever reached into the picture from its edge may
+    /// be a railing, a lamp's reflection or the camera's own housing.
+    fn is_known(&self) -> bool {
+        self.moved || self.cut.saturating_mul(2) < self.standing.stand().observations
     }
 
     /// As somebody to wait behind: no parked vehicle is.
@@ -396,14 +459,17 @@ fn measured(vehicle: &Vehicle, stand: &Stand, lasted: Duration) -> Values {
         ("stopped_seconds", seconds(lasted)),
         ("moved_box_heights", number(strayed)),
         ("observations", stand.observations.into()),
+        ("tracks", vehicle.tracks.into()),
     ])
 }
 
+#[allow(clippy::too_many_arguments)] // an end is made of so many things
 fn ending(
     params: &Params,
     area: &Area,
     common: &Common,
     vehicle: &Vehicle,
+    happening: Happening,
     at: MediaTime,
     over: &Over,
     reason: EndReason,
@@ -412,7 +478,7 @@ fn ending(
     let summary = format!("stop in {} ended after {:.1} s", area.name(), lasted.as_secs_f64());
     let mut measured = measured(vehicle, &over.stand, lasted);
     measured.insert("end_reason".to_owned(), reason.as_str().into());
-    draft(params, area, common, vehicle, Phase::End, at, summary, measured)
+    draft(params, area, common, vehicle, happening, Phase::End, at, summary, measured)
 }
 
 #[allow(clippy::too_many_arguments)] // a draft is made of so many things
@@ -421,6 +487,7 @@ fn draft(
     area: &Area,
     common: &Common,
     vehicle: &Vehicle,
+    happening: Happening,
     phase: Phase,
     at: MediaTime,
     summary: String,
@@ -431,6 +498,7 @@ fn draft(
         ("stopped_for_seconds", seconds(params.stopped_for.duration())),
         ("max_move_box_heights", params.max_move.into()),
         ("queue_min", params.queue_min.into()),
+        ("found_again_seconds", seconds(params.found_again.duration())),
     ]);
     if let Some(line) = &params.signal_line {
         thresholds.insert("signal_line".to_owned(), line.as_str().into());
@@ -439,8 +507,8 @@ fn draft(
     Draft {
         kind: NAME,
         phase,
-        track: Some(vehicle.sight.id),
-        ordinal: vehicle.stops,
+        track: Some(happening.track),
+        ordinal: happening.ordinal,
         class: Some(vehicle.sight.class),
         bbox: Some(vehicle.sight.bbox),
         severity: common.severity,

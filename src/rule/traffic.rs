@@ -1,9 +1,12 @@
 //! The road users of a camera as bodies on the plane, and which pairs of them can meet.
 
+use std::time::Duration;
+
 use super::FrameView;
 use super::draft::Sight;
 use super::held::PerTrack;
 use super::params::Common;
+use super::reach::Reach;
 use super::roles::Role;
 use super::together::{Company, Together, covered};
 use super::trace::Trace;
@@ -13,7 +16,7 @@ use crate::base::{MediaTime, TrackId};
 const MAY_BE_ONE: f32 = 0.3;
 /// A box so much covered by another that is not older than this is taken for a second box of one object.
 const TWIN: f32 = 0.7;
-const NEW: std::time::Duration = std::time::Duration::from_secs(1);
+const NEW: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -35,8 +38,9 @@ impl Traffic {
         });
         for track in frame.tracks.iter().filter(|track| track.observed && takes(track.class)) {
             let sight = Sight::new(track, frame.at);
-            let role = Role::of(&frame.scene.labels.name(track.class));
-            let trace = self.traces.touch(track.id, frame.at, || Trace::new(sight, role));
+            let role = || Role::of(&frame.scene.labels.name(track.class));
+            let trace = self.traces.touch(track.id, frame.at, || Trace::new(sight, role()));
+            let role = if trace.sight.class == track.class { trace.role } else { role() };
             trace.push(sight, role, frame.scene);
         }
         std::iter::from_fn(|| self.traces.take_excess()).map(|trace| trace.sight.id).collect()
@@ -51,26 +55,32 @@ impl Traffic {
         self.traces.get(id)
     }
 
-    /// The pairs seen at `at` of which at least one is a vehicle and that are two objects, the smaller id first.
+    /// The pairs seen at `at` that pass `may_matter`, of which at least one is a vehicle and that are two objects, the
+    /// smaller id first. `memory` is how far back `may_matter` looks.
     ///
     /// Whoever rides on or in another is left out: the machine stands for both.
-    pub(super) fn pairs(&self, at: MediaTime) -> impl Iterator<Item = (&Trace, &Trace)> {
-        let alone: Vec<&Trace> = self
+    pub(super) fn pairs(
+        &self,
+        at: MediaTime,
+        memory: Duration,
+        may_matter: impl Fn((&Trace, &Reach), (&Trace, &Reach)) -> bool,
+    ) -> Vec<(&Trace, &Trace)> {
+        let alone =
+            |id: TrackId, trace: &Trace| trace.role != Role::Person || self.together.of(id) != Company::Together;
+        let users: Vec<(&Trace, Reach)> = self
             .present(at)
-            .filter(|(id, trace)| {
-                trace.now().is_some() && (trace.role != Role::Person || self.together.of(*id) != Company::Together)
-            })
-            .map(|(_, trace)| trace)
+            .filter_map(|(id, trace)| Some((trace, Reach::of(trace, memory)?)).filter(|_| alone(id, trace)))
             .collect();
-        let count = alone.len();
-        (0..count).flat_map(move |n| (n + 1..count).map(move |m| (n, m))).filter_map({
-            let together = &self.together;
-            move |(n, m)| {
-                let (a, b) = (*alone.get(n)?, *alone.get(m)?);
+        let mut pairs = Vec::new();
+        for (n, (a, a_reach)) in users.iter().enumerate() {
+            for (b, b_reach) in users.iter().skip(n + 1) {
                 let has_vehicle = a.role != Role::Person || b.role != Role::Person;
-                (has_vehicle && !is_one(together, a, b)).then_some((a, b))
+                if has_vehicle && may_matter((*a, a_reach), (*b, b_reach)) && !is_one(&self.together, a, b) {
+                    pairs.push((*a, *b));
+                }
             }
-        })
+        }
+        pairs
     }
 
     pub(super) fn forget(&mut self, id: TrackId) {

@@ -406,6 +406,10 @@ impl Rule for TurningMovement {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.travellers.len()
     }

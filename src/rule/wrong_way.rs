@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::body::{Flat, lane_on_ground};
+use super::body::{Flat, Stance, lane_on_ground};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::plane::Vec2;
+use super::roles::Role;
 use super::scene::{Lane, Scene, SceneNames};
 use super::table::{Compiled, Kind};
 use super::whole::Edges;
@@ -41,6 +42,9 @@ const CAPACITY: usize = 20;
 const LARGEST_STEP: f32 = 0.5;
 /// So much of the stretch the box must have gone as a whole; see [`Edges::whole_share`].
 const WHOLE_SHARE: f32 = 0.4;
+/// Halfway through the time of a stretch, at least so much of its way must be covered and so much be left: what drives
+/// goes on, a track that goes over to another vehicle jumps and stays.
+const EVEN_SHARE: f32 = 0.2;
 /// How far above its anchor a vehicle may really stand, in heights of its box.
 const DEPTHS: [f32; 2] = [0.15, 0.3];
 /// Cosine from which on a vehicle goes a lane's way.
@@ -142,15 +146,14 @@ struct Path {
 
 #[derive(Debug, Clone, Copy)]
 struct Vertex {
-    /// When the anchor was last near it.
+    /// When the anchor came there, and when it was last near it.
+    arrived: MediaTime,
     at: MediaTime,
     edges: Edges,
     /// Observations in the lane up to then.
     observations: u32,
     /// Length of the path up to it, in picture heights.
     length: f32,
-    /// Its distance from the vertex before.
-    step: f32,
 }
 
 /// A stretch of path from a vertex to now.
@@ -167,6 +170,8 @@ struct Stretch {
     cosine: f32,
     /// The share of it that the box went as a whole.
     whole: f32,
+    /// The share of it covered halfway through its time.
+    halfway: f32,
     observations: u32,
     lasted: Duration,
 }
@@ -253,11 +258,18 @@ impl Rule for WrongWay {
             let step = if stretch.net > 0.0 { stretch.largest_step / stretch.net } else { 0.0 };
             out.push(Margin::at_most(id, "largest_step_share", f64::from(step), f64::from(self.largest_step())));
             out.push(Margin::at_least(id, "whole_box_share", f64::from(stretch.whole), f64::from(WHOLE_SHARE)));
+            let halfway = f64::from(stretch.halfway);
+            out.push(Margin::at_least(id, "halfway_share", halfway, f64::from(EVEN_SHARE)));
+            out.push(Margin::at_most(id, "halfway_share", halfway, f64::from(1.0 - EVEN_SHARE)));
             let seen = f64::from(stretch.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(self.params.observations)));
             let least = self.params.duration.duration().as_secs_f64();
             out.push(Margin::at_least(id, "seconds", stretch.lasted.as_secs_f64(), least));
         }
+    }
+
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
     }
 
     fn held(&self) -> usize {
@@ -318,6 +330,7 @@ impl WrongWay {
                 && stretch.straightness >= self.params.straightness as f32
                 && stretch.largest_step <= largest_step * stretch.net
                 && stretch.whole >= WHOLE_SHARE
+                && (EVEN_SHARE..=1.0 - EVEN_SHARE).contains(&stretch.halfway)
                 && stretch.observations >= self.params.observations
                 && stretch.lasted >= self.params.duration.duration()
                 && stretch.cosine_on_ground(lane, scene).is_none_or(|cosine| cosine < f64::from(self.wrong_below))
@@ -353,10 +366,15 @@ impl WrongWay {
 fn goes_with_a_lane_behind(track: &Track, frame: &FrameView<'_>, own: &str) -> bool {
     let velocity = frame.scene.in_heights(track.velocity);
     let (anchor, height) = (track.anchor(), track.bbox.height());
+    // A box much higher than its class ends too low: so much of it is a shadow, or another vehicle.
+    let role = Role::of(&frame.scene.labels.name(track.class));
+    let stance = Stance::of(&track.bbox, role, frame.scene).filter(Stance::is_on_ground);
+    let excess = stance.map_or(0.0, |stance| (1.0 - role.size().height / stance.height_metres) as f32);
+    let depths = || DEPTHS.into_iter().chain([excess]);
     let others = frame.scene.lanes.iter().filter(|(name, _)| name.as_str() != own);
     others.map(|(_, lane)| lane).any(|lane| {
         lane.direction().dot(velocity) > ALIKE * velocity.length()
-            && DEPTHS.iter().any(|depth| lane.polygon.contains(NormPoint::new(anchor.x, anchor.y - depth * height)))
+            && depths().any(|depth| lane.polygon.contains(NormPoint::new(anchor.x, anchor.y - depth * height)))
     })
 }
 
@@ -376,7 +394,7 @@ impl Path {
     fn push(&mut self, at: MediaTime, edges: Edges, step: f32) {
         self.observations = self.observations.saturating_add(1);
         self.now = Some(edges);
-        let vertex = Vertex { at, edges, observations: self.observations, length: 0.0, step: 0.0 };
+        let vertex = Vertex { arrived: at, at, edges, observations: self.observations, length: 0.0 };
         match self.vertices.back_mut() {
             None => {
                 self.since = Some(at);
@@ -390,7 +408,7 @@ impl Path {
                 } else {
                     let length = last.length + moved;
                     self.since = Some(at);
-                    self.vertices.push_back(Vertex { length, step: moved, ..vertex });
+                    self.vertices.push_back(Vertex { length, ..vertex });
                 }
             }
         }
@@ -410,14 +428,15 @@ impl Path {
         let last = self.now.zip(self.vertices.back());
         let last_step = last.map_or(0.0, |(now, last)| (now.anchor() - last.edges.anchor()).length());
         let length_now = last.map_or(0.0, |(_, last)| last.length + last_step);
-        let mut largest_step = last_step;
+        let (mut largest_step, mut next_length) = (last_step, last.map_or(0.0, |(_, last)| last.length));
         let stretches =
             self.now.into_iter().flat_map(|now| self.vertices.iter().rev().map(move |vertex| (now, vertex)));
         stretches.filter_map(move |(at_end, vertex)| {
             let way = at_end.anchor() - vertex.edges.anchor();
             let (net, length) = (way.length(), length_now - vertex.length);
+            largest_step = largest_step.max(next_length - vertex.length);
             let longest = largest_step;
-            largest_step = largest_step.max(vertex.step);
+            next_length = vertex.length;
             (net > 0.0 && length > 0.0).then(|| Stretch {
                 ends: [vertex.edges.anchor(), at_end.anchor()],
                 net,
@@ -425,10 +444,27 @@ impl Path {
                 largest_step: longest,
                 cosine: way.dot(direction) / net,
                 whole: at_end.whole_share(&vertex.edges),
+                halfway: self.covered(vertex.at + now.since(vertex.at) / 2, vertex.edges.anchor(), way),
                 observations: self.observations - vertex.observations + 1,
                 lasted: now.since(vertex.at),
             })
         })
+    }
+
+    /// The share of a way from `start` that was covered at a time; even between two vertices.
+    fn covered(&self, at: MediaTime, start: Vec2, way: Vec2) -> f32 {
+        let left = self.vertices.iter().rev().find(|vertex| vertex.arrived <= at);
+        let Some(left) = left else { return 0.0 };
+        let mut later = self.vertices.iter().filter(|vertex| vertex.arrived > at);
+        let place = match later.next() {
+            Some(next) if at > left.at => {
+                let share = at.seconds_since(left.at) / next.arrived.seconds_since(left.at);
+                let (from, to) = (left.edges.anchor(), next.edges.anchor());
+                Vec2 { x: from.x + share as f32 * (to.x - from.x), y: from.y + share as f32 * (to.y - from.y) }
+            }
+            _ => left.edges.anchor(),
+        };
+        (place - start).dot(way) / way.dot(way)
     }
 }
 
@@ -461,6 +497,7 @@ fn evidence(
         ("distance_box_heights", if height > 0.0 { number(stretch.net / height) } else { Value::Null }),
         ("straightness", number(stretch.straightness)),
         ("whole_box_share", number(stretch.whole)),
+        ("halfway_share", number(stretch.halfway)),
         ("observations", stretch.observations.into()),
         ("duration_seconds", seconds(stretch.lasted)),
         ("others_with_lane", with_lane.into()),

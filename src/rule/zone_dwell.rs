@@ -165,6 +165,10 @@ impl Rule for ZoneDwell {
         }
     }
 
+    fn cooling_until(&self) -> Option<MediaTime> {
+        self.common.cooldown.until()
+    }
+
     fn held(&self) -> usize {
         self.stays.len()
     }

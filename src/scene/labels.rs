@@ -19,6 +19,11 @@ impl Labels {
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }
+    /// Whether these are the same names, and not only equal ones: nothing is compared.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
     /// How many classes.
     #[must_use]
     pub fn len(&self) -> usize {

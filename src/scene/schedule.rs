@@ -191,6 +191,18 @@ impl Schedule {
         let (day, time) = (Day::from(local.weekday()), ClockTime { minutes });
         self.windows.iter().any(|window| window.contains(day, time))
     }
+
+    /// When it begins or ends to be active next, to the minute; none when it does neither within eight days: a week holds
+    /// every window, and a change of the clock may hide one.
+    #[must_use]
+    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
+        const MINUTE_NS: i64 = 60_000_000_000;
+        let now = self.is_active(at);
+        // Clocks differ from UTC by whole minutes.
+        let begun = at.0.div_euclid(MINUTE_NS);
+        let mut minutes = (1..=8 * i64::from(DAY_MINUTES)).map(|n| Timestamp((begun + n).saturating_mul(MINUTE_NS)));
+        minutes.find(|minute| self.is_active(*minute) != now)
+    }
 }
 
 impl fmt::Display for Schedule {
@@ -236,6 +248,15 @@ impl Maintenance {
         match &self.when {
             Occasion::Once(from, to) => (*from..*to).contains(&at),
             Occasion::Weekly(schedule) => schedule.is_active(at),
+        }
+    }
+
+    /// When it is over that is on at that moment.
+    #[must_use]
+    pub fn ends(&self, at: Timestamp) -> Option<Timestamp> {
+        match &self.when {
+            Occasion::Once(_, to) => Some(*to),
+            Occasion::Weekly(schedule) => schedule.next_change(at),
         }
     }
 }
@@ -286,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn the_next_change_is_that_of_the_place() {
+        let rush = schedule("Asia/Ho_Chi_Minh", &[(&[Day::Mon], "07:00", "09:00")]).unwrap();
+        let next = |text: &str| rush.next_change(at(text)).unwrap().to_string();
+        assert_eq!(next("2026-01-04T12:34:56Z"), "2026-01-05T00:00:00Z");
+        assert_eq!(next("2026-01-05T00:00:00Z"), "2026-01-05T02:00:00Z");
+        assert_eq!(next("2026-01-05T02:00:00Z"), "2026-01-12T00:00:00Z");
+        // The night in which the clock is put forward is an hour shorter.
+        let night = schedule("Europe/Berlin", &[(&[Day::Sat], "22:00", "05:00")]).unwrap();
+        assert_eq!(night.next_change(at("2026-03-28T22:00:00Z")).unwrap().to_string(), "2026-03-29T03:00:00Z");
+        let always = schedule("UTC", &[(&Day::ALL, "00:00", "24:00")]).unwrap();
+        assert_eq!(always.next_change(at("2026-01-05T00:00:00Z")), None);
+    }
+
+    #[test]
     fn contradictions_are_refused() {
         let refused = |windows: &[(&[Day], &str, &str)], expected: &str| {
             let why = schedule("UTC", windows).unwrap_err();
@@ -308,5 +343,9 @@ mod tests {
         let once =
             Maintenance { when: Occasion::Once(at("2026-01-05T10:00:00Z"), at("2026-01-05T11:00:00Z")), reason: None };
         assert!(once.is_on(at("2026-01-05T10:00:00Z")) && !once.is_on(at("2026-01-05T11:00:00Z")));
+        assert_eq!(once.ends(at("2026-01-05T10:30:00Z")), Some(at("2026-01-05T11:00:00Z")));
+        let night = schedule("UTC", &[(&[Day::Mon], "22:00", "05:00")]).unwrap();
+        let weekly = Maintenance { when: Occasion::Weekly(night), reason: None };
+        assert_eq!(weekly.ends(at("2026-01-05T23:00:00Z")), Some(at("2026-01-06T05:00:00Z")));
     }
 }

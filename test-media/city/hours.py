@@ -369,7 +369,7 @@ def pipeline(name, text, signal, cam, x0, x1):
         # Nobody stands at a red light for longer than it lasts.
         longer = f", stopped_for: {RED + 12}s" if signal and lane == "westbound" else ""
         out += [f"      - {{id: stopped-{lane}, type: stopped_vehicle, lane: {lane}{longer}}}", f"      - {{id: wrong-way-{lane}, type: wrong_way, lane: {lane}}}"]
-    out += ["      - {id: parked, type: illegal_parking, zone: no-stopping, parked_for: 20s}"]
+    out += ["      - {id: parked, type: illegal_parking, zone: no-stopping, parked_for: 20s}", "      - {id: on-road, type: pedestrian_on_road, zones: [carriageway]}"]
     return "\n".join(out) + "\n"
 
 

@@ -42,8 +42,8 @@ SPEEDING = "".join(f"      - id: speeds-{lane}\n        type: speeding\n        
 CONGESTION = """      - id: congestion-westbound
         type: congestion
         lane: westbound
-        slow_below: 10                  # km/h; a red light alone is slower than the default of 20
-        queuing_below: 6
+        slow_below: 6                   # km/h; a red light alone is slower than the default of 20, and the truth is a
+        queuing_below: 4                # queue of 30 m, not the slow traffic before it
         stationary_below: 2
         vehicles_min: 6
         sustained: 15s                  # a clip is short; 1m is the default

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use vantage::scene::{Event, Phase};
+use vantage::store::{Store, StoreOptions};
 
 use crate::program::{Said, pipeline, run, street_clip};
 
@@ -140,6 +142,63 @@ fn why_not_tells_how_far_every_rule_was_from_firing() {
     assert!(!outside.status.success() && outside.stderr.contains("2026-03-01T06:30:00Z"), "{}", outside.stderr);
     let unknown = ask(&["--at", "1s", "--rule", "waits"]);
     assert_eq!(unknown.status.code(), Some(2), "{}", unknown.stderr);
+}
+
+#[test]
+fn why_not_says_which_rules_rest_and_until_when() {
+    let stored = stored(4.0);
+    let tracks = stored.tracks();
+    let plain = std::fs::read_to_string(&stored.file).unwrap();
+    let shop = stored.folder.path().join("store");
+    let ask = |pipeline: &str, more: &[&str]| {
+        std::fs::write(&stored.file, pipeline).unwrap();
+        let command = ["why-not", text(&stored.file), "--camera", "a", "--tracks", text(&tracks)];
+        run(&[&command[..], more].concat()).ok()
+    };
+    let rests = |said: &Said, id: &str| {
+        let said = said.json();
+        let rule = said["rules"].as_array().unwrap().iter().find(|r| r["rule"] == id).cloned().unwrap();
+        rule["rests"].clone()
+    };
+    let json = ["--at", "2.5s", "--json"];
+    assert_eq!(rests(&ask(&plain, &json), "wait"), serde_json::json!([]));
+    // Outside its hours; after a start; while somebody works at the camera.
+    let hours = "classes: [person], schedule: {active: [{from: '07:00', to: '09:00'}]}}";
+    let shut = plain.replace("classes: [person]}", hours);
+    let said = rests(&ask(&shut, &json), "wait");
+    assert_eq!((&said[0]["why"], &said[0]["until"]), (&"schedule".into(), &"2026-03-01T07:00:00Z".into()), "{said}");
+    let shown = ask(&shut, &["--at", "2.5s"]).stdout;
+    assert!(shown.contains("RESTS") && shown.contains("until 2026-03-01T07:00:00Z"), "{shown}");
+    let cool = plain.replace("classes: [person]}", "classes: [person], cooldown: 60s}");
+    let said = rests(&ask(&cool, &json), "wait");
+    assert_eq!(said[0]["why"], "cooldown", "{said}");
+    assert!(said[0]["until"].as_str().unwrap().starts_with("2026-03-01T06:31:0"), "{said}");
+    let window = "    maintenance: [{from: 2026-03-01T06:00:00Z, to: 2026-03-01T06:45:00Z}]\n    zones:";
+    let said = rests(&ask(&plain.replace("    zones:", window), &json), "count");
+    assert_eq!((&said[0]["why"], &said[0]["until"]), (&"maintenance".into(), &"2026-03-01T06:45:00Z".into()), "{said}");
+    // What the pictures showed is in the store: tracks come without them.
+    let with_store = plain.replacen("version: 1\n", &format!("version: 1\nstore: {{path: {}}}\n", shop.display()), 1);
+    covered(&shop, &stored, "2026-03-01T06:30:01Z", "2026-03-01T06:30:03Z");
+    let said = rests(&ask(&with_store, &json), "wait");
+    assert_eq!((&said[0]["why"], &said[0]["until"]), (&"covered".into(), &"2026-03-01T06:30:03Z".into()), "{said}");
+    assert_eq!(rests(&ask(&with_store, &["--at", "3.5s", "--json"]), "wait"), serde_json::json!([]));
+}
+
+/// Stores that the view was covered in that time.
+fn covered(store: &Path, stored: &Stored, from: &str, to: &str) {
+    let like: Event = serde_json::from_value(stored.replayed.lines()[0].clone()).unwrap();
+    let record = |revision: u32, phase, at: &str| {
+        let mut event = like.clone();
+        (event.revision, event.phase) = (revision, phase);
+        (event.rule, event.kind) = ("unfit".to_owned(), "camera_unfit".to_owned());
+        event.time.utc = at.parse().unwrap();
+        event.explanation.measured = [("fault".to_owned(), Value::from("covered"))].into();
+        event
+    };
+    let open = Store::open(store, StoreOptions::default()).unwrap();
+    open.writer().submit(vec![record(0, Phase::Start, from), record(1, Phase::End, to)], 0).unwrap();
+    open.flush().unwrap();
+    open.close();
 }
 
 #[test]

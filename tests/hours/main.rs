@@ -60,9 +60,11 @@ fn show(title: &str, scored: &[Scored], details: bool) {
             outcome.watched.told()
         );
     }
-    for alarm in scored.iter().flat_map(|s| &s.alarms).filter(|a| a.verdict == Verdict::False) {
+    let told = |alarm: &&score::Alarm| matches!(alarm.verdict, Verdict::False | Verdict::Again);
+    for alarm in scored.iter().flat_map(|s| &s.alarms).filter(told) {
+        let verdict = if alarm.verdict == Verdict::False { "false" } else { "again" };
         println!(
-            "false {} {} {} at {:.1} s, {:.0?}: {}; its track followed {}",
+            "{verdict} {} {} {} at {:.1} s, {:.0?}: {}; its track followed {}",
             alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about, alarm.followed
         );
     }

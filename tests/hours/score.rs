@@ -180,6 +180,8 @@ pub fn score(traffic: &Traffic, pipeline: &std::path::Path, eye: Eye<'_>) -> Sco
         .incidents
         .iter()
         .filter(|incident| kinds.contains(&incident.kind))
+        // Somebody who steps off the road before the rule's time is over is none of its incidents.
+        .filter(|incident| incident.end_s - incident.onset_s >= judge.threshold(incident, &plan))
         .map(|incident| Outcome {
             camera: head.name.clone(),
             incident: incident.clone(),
@@ -274,7 +276,8 @@ impl Judge<'_> {
             "stopped_vehicle" => span("stopped_for", 8.0),
             "wrong_way" => self.way_needed(incident),
             "illegal_parking" => span("parked_for", 0.0),
-            _ => span("on_road_for", 0.0),
+            "pedestrian_on_road" => span("on_road_for", 1.0),
+            other => panic!("{other}: nobody has said when it can be told"),
         }
     }
 

@@ -87,6 +87,18 @@ impl Budget {
         room
     }
 
+    /// How many an hour.
+    pub(in crate::rule) fn per_hour(&self) -> u32 {
+        self.per_hour
+    }
+
+    /// Until when it is used up at `at`; none when there is room.
+    pub(in crate::rule) fn used_up_until(&self, at: MediaTime) -> Option<MediaTime> {
+        let within: Vec<MediaTime> = self.starts.iter().copied().filter(|start| at.since(*start) < HOUR).collect();
+        let room_after = within.len().checked_sub(self.per_hour as usize)?;
+        within.get(room_after).map(|start| *start + HOUR)
+    }
+
     fn expire(&mut self, at: MediaTime) {
         while self.starts.front().is_some_and(|start| at.since(*start) >= HOUR) {
             self.starts.pop_front();
@@ -160,6 +172,8 @@ mod tests {
         assert!(!budget.admits(&draft(Phase::Start, 3, 20)));
         assert!(!budget.admits(&draft(Phase::Update, 3, 30)) && budget.admits(&draft(Phase::Update, 1, 30)));
         assert!(budget.summary(MediaTime(3_599_000_000_000)).is_none());
+        assert_eq!(budget.used_up_until(MediaTime(30_000_000_000)), Some(MediaTime(3_600_000_000_000)));
+        assert_eq!(budget.used_up_until(MediaTime(3_600_000_000_000)), None);
         // The first has left the hour: one more may start, and the end of the one held back stays held back.
         assert!(budget.admits(&draft(Phase::Start, 4, 3600)));
         assert!(!budget.admits(&draft(Phase::End, 3, 3601)) && budget.admits(&draft(Phase::End, 1, 3601)));

@@ -13,9 +13,10 @@ pub(super) use pause::CameraGate;
 pub use pause::{CameraConditions, Conditions};
 pub use preset::Preset;
 
-use super::{Draft, Rule};
-use crate::base::{CaptureTime, MediaTime, TimeSource, TrackId};
+use super::{Draft, Rest, Rule};
+use crate::base::{CaptureTime, MediaTime, TimeSource, Timestamp, TrackId};
 use crate::scene::Phase;
+use crate::scene::schedule::Schedule;
 
 /// Happenings of one track that a rule numbers between two pauses; see [`Gate::restated`].
 const ORDINALS_PER_EPOCH: u32 = 1 << 20;
@@ -105,7 +106,34 @@ impl Gate {
         }
     }
 
+    /// Why it starts nothing after the frame at `at`, apart from what the whole camera rests for.
+    pub(super) fn rests(&self, at: MediaTime, capture: &CaptureTime, standing: Option<&str>, out: &mut Vec<Rest>) {
+        if let Some(preset) = self.conditions.preset.as_deref().filter(|preset| standing != Some(preset)) {
+            out.push(Rest::new("preset", Some(preset.to_owned()), None));
+        }
+        let known = capture.source != TimeSource::Epoch;
+        let closed = |schedule: &&Schedule| known && !schedule.is_active(capture.utc);
+        if let Some(schedule) = self.conditions.schedule.as_ref().filter(closed) {
+            out.push(Rest::new("schedule", Some(schedule.to_string()), schedule.next_change(capture.utc)));
+        }
+        if let Some(until) = self.rule.cooling_until().filter(|until| *until > at) {
+            out.push(Rest::new("cooldown", None, Some(filmed(until, at, capture))));
+        }
+        out.extend(self.budget.as_ref().and_then(|budget| used_up("budget", budget, at, capture)));
+    }
+
     pub(super) fn forget(&mut self, id: TrackId, at: MediaTime, out: &mut Vec<Draft>) {
         self.rule.forget(id, at, out);
     }
+}
+
+/// A budget that is used up, if it is.
+pub(super) fn used_up(why: &'static str, budget: &Budget, at: MediaTime, capture: &CaptureTime) -> Option<Rest> {
+    let until = budget.used_up_until(at)?;
+    Some(Rest::new(why, Some(format!("{} an hour", budget.per_hour())), Some(filmed(until, at, capture))))
+}
+
+/// A later media time as a capture time, by that of the frame at `at`.
+fn filmed(later: MediaTime, at: MediaTime, capture: &CaptureTime) -> Timestamp {
+    capture.utc + later.since(at)
 }

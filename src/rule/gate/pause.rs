@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use super::Budget;
 use super::preset::{Preset, Presets};
-use crate::base::{CaptureTime, MediaTime, TimeSource};
+use crate::base::{CaptureTime, MediaTime, TimeSource, Timestamp};
 use crate::rule::Draft;
 use crate::rule::draft::{seconds, values};
 use crate::scene::schedule::{Maintenance, Schedule};
 use crate::scene::{Phase, Severity};
+
+/// Windows of maintenance that follow each other without a break are followed so far.
+const MAX_WINDOWS: usize = 64;
 
 /// Under which conditions one rule works.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -80,6 +83,17 @@ impl CameraGate {
             }
             (on, _) => on.is_some(),
         }
+    }
+
+    /// When maintenance that is on at that moment is over, one window after the other.
+    pub(in crate::rule) fn maintained_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut until = None;
+        for _ in 0..MAX_WINDOWS {
+            let at = until.unwrap_or(at);
+            let Some(window) = self.maintenance.iter().find(|window| window.is_on(at)) else { break };
+            until = Some(window.ends(at)?);
+        }
+        until
     }
 
     /// Ends what goes on: maintenance, the stand at a preset.
