@@ -32,7 +32,7 @@ fn scheduled(schedule: &str) -> String {
 fn provider(issuer: &str, grants: &str) -> String {
     let oidc = format!("issuer: {issuer}, client_id: v, page_url: 'https://p', grants: {grants}");
     let mark = if cfg!(feature = "oidc") { "" } else { "§" };
-    top(&format!("server: {{authentication: {{oidc: {mark}{{{oidc}}}}}}}"))
+    top(&format!("server: {{authentication: {{oidc: {{{mark}{oidc}}}}}}}"))
 }
 
 /// A provider of logins: in builds without the feature the one thing that is told of a good one.
