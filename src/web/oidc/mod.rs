@@ -5,10 +5,9 @@
 //! began it. Which user a token stands for, and what that user may do, is decided by [`claims`]; `provider` (builds with the
 //! feature `oidc`) speaks with the far side. A login that fails ends on the login page, with a word for why.
 
-mod claims;
 #[cfg(not(feature = "oidc"))]
-#[path = "absent.rs"]
-mod provider;
+mod absent;
+mod claims;
 #[cfg(feature = "oidc")]
 mod provider;
 
@@ -24,6 +23,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+#[cfg(not(feature = "oidc"))]
+use self::absent::{Attempt, Provider};
+#[cfg(feature = "oidc")]
 use self::provider::{Attempt, Provider};
 use super::app::{App, blocking};
 use super::endpoint::{Endpoint, Gives, Need, schema_of};
