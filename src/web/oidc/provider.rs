@@ -4,6 +4,8 @@
 //! so that nobody who knows the client's secret can write a token. What the provider says of itself (RFC 8414, OpenID
 //! Connect Discovery 1.0) is kept for an hour, and asked again at once when a token is signed with a key that is not in it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +15,9 @@ use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata,
 };
 use openidconnect::{
-    AccessTokenHash, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest,
-    HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    TokenResponse,
+    AccessTokenHash, AsyncHttpClient, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
+    HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    Scope, TokenResponse,
 };
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -47,7 +49,7 @@ const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
 
 /// See the module.
 pub(super) struct Provider {
-    http: reqwest::Client,
+    http: Http,
     issuer: IssuerUrl,
     callback: RedirectUrl,
     known: Mutex<Option<(Instant, Arc<CoreProviderMetadata>)>>,
@@ -84,7 +86,7 @@ impl Provider {
             .map_err(|e| Error::new(ErrorKind::Internal, format!("oidc: {e}")))?;
         let issuer = IssuerUrl::new(plan.issuer.clone()).map_err(bad)?;
         let callback = RedirectUrl::new(callback.to_owned()).map_err(bad)?;
-        Ok(Self { http, issuer, callback, known: Mutex::default() })
+        Ok(Self { http: Http(http), issuer, callback, known: Mutex::default() })
     }
 
     /// Where to send the browser, the state that it comes back with, and what is to be kept until then.
@@ -124,12 +126,11 @@ impl Provider {
         let client = CoreClient::from_provider_metadata((*metadata).clone(), id.clone(), secret.clone())
             .set_redirect_uri(self.callback.clone());
         let unavailable = |e: &(dyn std::error::Error + 'static)| (Refusal::Unavailable, with_causes(e));
-        let ask = |request: HttpRequest| self.ask(request);
         let answer = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|e| unavailable(&e))?
             .set_pkce_verifier(attempt.verifier)
-            .request_async(&ask)
+            .request_async(&self.http)
             .await;
         let answer = answer.map_err(|error| match &error {
             openidconnect::RequestTokenError::ServerResponse(said) => (Refusal::Token, format!("no token: {said}")),
@@ -182,8 +183,7 @@ impl Provider {
         if let Some((_, metadata)) = known.as_ref().filter(fresh) {
             return Ok(Arc::clone(metadata));
         }
-        let ask = |request: HttpRequest| self.ask(request);
-        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &ask).await;
+        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await;
         let found = Arc::new(found.map_err(|e| (Refusal::Unavailable, with_causes(&e)))?);
         *known = Some((now, Arc::clone(&found)));
         Ok(found)
@@ -196,18 +196,23 @@ impl Provider {
             .body(Vec::new());
         let bad = |why: String| (Refusal::Token, format!("user information: {why}"));
         let request = request.map_err(|e| bad(e.to_string()))?;
-        let answer = self.ask(request).await.map_err(|e| (Refusal::Unavailable, with_causes(&e)))?;
+        let answer = self.http.ask(request).await.map_err(|e| (Refusal::Unavailable, with_causes(&e)))?;
         if !answer.status().is_success() {
             return Err(bad(format!("status {}", answer.status())));
         }
         serde_json::from_slice(answer.body()).map_err(|e| bad(e.to_string()))
     }
+}
 
+/// The way to the provider.
+struct Http(reqwest::Client);
+
+impl Http {
     /// One question to the provider.
     async fn ask(&self, request: HttpRequest) -> std::result::Result<HttpResponse, Unanswered> {
         let failed = |e: reqwest::Error| Unanswered(with_causes(&e));
         let request: reqwest::Request = request.try_into().map_err(failed)?;
-        let mut answer = self.http.execute(request).await.map_err(failed)?;
+        let mut answer = self.0.execute(request).await.map_err(failed)?;
         let mut response = openidconnect::http::Response::new(Vec::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
@@ -218,6 +223,15 @@ impl Provider {
             response.body_mut().extend_from_slice(&piece);
         }
         Ok(response)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = Unanswered;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<HttpResponse, Unanswered>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.ask(request))
     }
 }
 
