@@ -836,6 +836,11 @@ export interface components {
         CameraId: string;
         /** @description A camera. */
         CameraView: {
+            /**
+             * @description What its connection does: `connecting`, `live`, `stalled`, `auth_failed`, `unsupported`, `offline`, `finished`, or
+             *     `not_started`.
+             */
+            cause: string;
             /** @description Classes that the model knows. */
             classes: string[];
             /** @description Where capture times come from. */
@@ -872,11 +877,6 @@ export interface components {
             picture?: components["schemas"]["Size"] | null;
             /** @description Where it stands. */
             place?: components["schemas"]["Place"] | null;
-            /**
-             * @description What its connection does: `connecting`, `live`, `stalled`, `auth_failed`, `unsupported`, `offline`, `finished`, or
-             *     `not_started`.
-             */
-            cause: string;
             /** @description Why, for people, in English; empty when there is nothing to say. */
             reason: string;
             /** @description Since when the connection is as it is. */
@@ -1390,10 +1390,10 @@ export interface components {
         MediaTime: number;
         /** @description How one may log in. */
         Methods: {
-            /** @description With a name and a password. */
-            password: boolean;
             /** @description By an OpenID Connect provider. */
             oidc?: components["schemas"]["OidcView"] | null;
+            /** @description With a name and a password. */
+            password: boolean;
         };
         ModelView: {
             /** @description Its family. */
