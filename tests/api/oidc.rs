@@ -53,10 +53,11 @@ impl Drop for Provider {
     }
 }
 
-/// A browser: cookies by port, redirects by hand.
+/// A browser: cookies by port and path, redirects by hand.
 #[derive(Default)]
 struct Browser {
-    cookies: BTreeMap<(String, String), String>,
+    /// By origin, path and name.
+    cookies: BTreeMap<[String; 3], String>,
 }
 
 impl Browser {
@@ -64,16 +65,18 @@ impl Browser {
         let origin = address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         let mut client = Client::new(origin.trim_start_matches("http://"));
         client.agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().new_agent();
-        let own = self.cookies.iter().filter(|((of, _), _)| *of == origin);
-        let cookies: Vec<String> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
         let path = address.strip_prefix(&origin).unwrap();
+        let own = self.cookies.iter().filter(|([of, below, _], _)| *of == origin && path.starts_with(below.as_str()));
+        let cookies: Vec<String> = own.map(|([_, _, name], value)| format!("{name}={value}")).collect();
         let joined = cookies.join("; ");
         let headers = [("cookie", joined.as_str())];
         let answer = client.send("GET", path, if cookies.is_empty() { &[] } else { &headers }, None);
         for line in answer.headers.get_all("set-cookie") {
-            let pair = line.to_str().unwrap().split(';').next().unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            let key = (origin.clone(), name.to_owned());
+            let line = line.to_str().unwrap();
+            let mut parts = line.split(';').map(str::trim);
+            let (name, value) = parts.next().unwrap().split_once('=').unwrap();
+            let below = parts.find_map(|part| part.to_lowercase().starts_with("path=").then(|| part[5..].to_owned()));
+            let key = [origin.clone(), below.unwrap_or_else(|| "/".to_owned()), name.to_owned()];
             if value.is_empty() {
                 drop(self.cookies.remove(&key))
             } else {
@@ -248,7 +251,8 @@ fn who_is_in_a_group_gets_in_with_its_role_and_a_token_that_is_wrong_in_anything
     assert_eq!(world.session(&mut binh).0, 401);
     assert!(world.log_in("binh", "").0.ends_with("/?refused=disabled"));
     let (_, session) = world.session(&mut an);
-    let cookie = format!("vantage_session={}", an.cookies[&(world.base.clone(), "vantage_session".to_owned())]);
+    let cookie =
+        format!("vantage_session={}", an.cookies[&[world.base.clone(), "/".to_owned(), "vantage_session".to_owned()]]);
     let headers = [("cookie", cookie.as_str()), ("x-csrf-token", session["csrf"].as_str().unwrap())];
     let anybody = Client::new(world.base.trim_start_matches("http://"));
     assert_eq!(anybody.send("DELETE", "/api/v1/session", &headers, None).status, 204);
