@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest;
@@ -43,9 +43,11 @@ impl Live {
         self.0.send(Message::text(wish.to_string())).unwrap();
     }
 
-    /// The next message of one of these kinds.
+    /// The next message of one of these kinds; those of others are passed over.
     fn next(&mut self, kinds: &[&str]) -> Told {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing of {kinds:?} comes");
             let told = match self.0.read().unwrap() {
                 Message::Text(text) => (serde_json::from_str(text.as_str()).unwrap(), Vec::new()),
                 Message::Binary(bytes) => {
