@@ -93,11 +93,7 @@ def calibrate(groups: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
 def pictures(arguments: argparse.Namespace, every: int = 5) -> list[list[Picture]]:
     """What to fit on, of the folders that the arguments of the training name; every n-th of the teaching pictures."""
     real = dataset.read_training(arguments.shared)[::every] if arguments.shared else []
-    if arguments.teacher:
-        cache = teacher.read_cache(arguments.teacher)
-        for picture in real:
-            if picture.name in cache:
-                picture.labels = teacher.apply(picture, cache[picture.name])
+    teacher.advise(real, arguments.teacher)
     if arguments.frames:
         real += dataset.read_frames(arguments.frames)
     city = dataset.read_city(arguments.city, held_out=True) if arguments.city else []

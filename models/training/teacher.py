@@ -114,6 +114,14 @@ def look(model: Yolox, image: np.ndarray, floor: float = 0.05) -> np.ndarray:
     return suppress(np.concatenate(all_found), 0.5)
 
 
+def advise(pictures: list[Picture], path: Path | None) -> None:
+    """Gives those of the pictures that the cache knows the teacher's opinion; without a cache nothing."""
+    cache = read_cache(path) if path else {}
+    for picture in pictures:
+        if picture.name in cache:
+            picture.labels = apply(picture, cache[picture.name])
+
+
 def apply(picture: Picture, found: np.ndarray) -> Labels:
     """The picture's labels with the teacher's opinion about what they leave open."""
     labels = picture.labels

@@ -134,11 +134,7 @@ def gather(arguments) -> list[Picture]:
         pictures += dataset.read_training(arguments.shared, arguments.limit)
     if arguments.frames:
         pictures += dataset.read_frames(arguments.frames)
-    if arguments.teacher:
-        cache = teacher.read_cache(arguments.teacher)
-        for picture in pictures:
-            if picture.name in cache:
-                picture.labels = teacher.apply(picture, cache[picture.name])
+    teacher.advise(pictures, arguments.teacher)
     if arguments.city:
         pictures += dataset.read_city(arguments.city)
     if not pictures:
