@@ -85,7 +85,8 @@ def rows_of(folder, clip, coco):
                 continue
             own = [(share_of(d, inside[i]), i) for i in range(n)]
             best = max(own, default=(0, None))
-            if best[0] > .5:
+            # One box over two that ride side by side is theirs, too, though neither has half of it.
+            if best[0] > .5 or (best[0] > 0 and covered(np.array(d[:4]), inside)[0] > .5):
                 extra.append(dict(key=(clip, frame[best[1]][0]), frame=f, label=label[frame[best[1]][0]], box=inside[best[1]], det=d))
             else:
                 stray.append(dict(key=(clip, f), det=d))

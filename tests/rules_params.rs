@@ -182,7 +182,7 @@ fn compiled_parameters_write_every_default_out() {
         params,
         json!({
             "lane": "east", "angle": 150.0, "distance": 0.08, "box_heights": 0.5, "observations": 5,
-            "duration": "500ms", "straightness": 0.7, "exit_after": "1s",
+            "duration": "800ms", "straightness": 0.7, "exit_after": "1s",
             "classes": [], "severity": "alert", "cooldown": "0s", "min_track_age": "0s",
         })
     );

@@ -15,6 +15,8 @@ use crate::scene::{NormBox, Track};
 
 /// Boxes that overlap so much (intersection over union) are at the same place.
 const SAME_PLACE: f32 = 0.5;
+/// A box that lies so far inside another, or holds it so far, may be a second box of the same vehicle: a lorry's cab, say.
+const SECOND_BOX: f32 = 0.6;
 /// More vehicles than this are not waited for once they are lost.
 const MAX_LOST: usize = 64;
 /// A stand as short as this may be anybody's who drives through: it leaves nothing behind, and whoever is taken for a lost
@@ -149,6 +151,17 @@ impl<S: Occupant> ByPlace<S> {
 
     pub(super) fn get_mut(&mut self, id: TrackId) -> Option<&mut S> {
         self.slots.get_mut(id).and_then(|slot| slot.vehicle.as_mut())
+    }
+
+    /// Whether the box may be another box of somebody of whom this holds, who is there or was lost there: trackers follow a
+    /// lorry as a lorry and its cab as a car.
+    pub(super) fn is_twin(&self, id: TrackId, bbox: NormBox, holds: impl Fn(&S) -> bool) -> bool {
+        let others = self.iter().filter(|(other, _)| *other != id).map(|(_, vehicle)| vehicle);
+        let mut others = others.chain(self.lost.iter().map(|lost| &lost.vehicle)).filter(|vehicle| holds(vehicle));
+        others.any(|vehicle| {
+            let other = vehicle.bbox();
+            bbox.share_inside(&other).max(other.share_inside(&bbox)) >= SECOND_BOX
+        })
     }
 
     /// Those that have a track, with it, in order of id.
@@ -309,6 +322,19 @@ mod tests {
         show(&mut cars, 0.0, &[track(1, 0.2)]);
         cars.get_mut(TrackId(1)).unwrap().stands = false;
         assert_eq!(show(&mut cars, 1.0, &[track(2, 0.2)]), [(2, Arrival::New)]);
+    }
+
+    #[test]
+    fn a_second_box_of_somebody_is_known_for_one_seen_or_lost() {
+        let mut cars = cars();
+        show(&mut cars, 0.0, &[track(1, 0.2), track(2, 0.22), track(3, 0.3)]);
+        let at_place = |cars: &ByPlace<Car>, id, x| cars.is_twin(TrackId(id), track(id, x).bbox, |car| car.name == 1);
+        assert!(at_place(&cars, 2, 0.22), "beside it");
+        assert!(!at_place(&cars, 1, 0.2), "not of itself");
+        assert!(!at_place(&cars, 3, 0.3), "elsewhere");
+        assert!(!cars.is_twin(TrackId(1), track(1, 0.2).bbox, |car| car.name == 3), "only of whom that holds");
+        cars.forget(TrackId(1), at(1.0));
+        assert!(at_place(&cars, 2, 0.22), "and where it was lost");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::place::Place;
 use super::roles::{PEOPLE, Role};
 use super::scene::{Scene, SceneNames};
-use super::stand::{MIN_OBSERVATIONS, Over, Standing};
+use super::stand::{MEAN, MIN_OBSERVATIONS, Over, Standing};
 use super::table::{Compiled, Kind};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
@@ -137,9 +137,12 @@ impl Rule for IllegalParking {
                 }
                 (vehicle.boarding, vehicle.waited_at, vehicle.tracks) = (false, None, 1);
             }
-            let role = Role::of(&frame.scene.labels.name(track.class));
-            let place = Place::of(vehicle.standing.stand(), &sight.bbox, role, None, frame.scene);
-            vehicle.in_zone = place.is_in(zone);
+            // Where it stands is settled by then; later it may be leaving.
+            if frame.at.since(vehicle.standing.stand().since) <= MEAN {
+                let role = Role::of(&frame.scene.labels.name(track.class));
+                let place = Place::of(vehicle.standing.stand(), &sight.bbox, role, None, frame.scene);
+                vehicle.in_zone = place.is_in(zone);
+            }
         }
         self.look_ahead(frame);
         if self.params.allow_boarding > Span::ZERO {
@@ -166,13 +169,15 @@ impl Rule for IllegalParking {
     }
 
     fn margins(&self, at: MediaTime, _scene: &Scene, out: &mut Vec<Margin>) {
-        for (id, vehicle) in self.vehicles.iter() {
-            let (id, stand) = (Some(id), vehicle.standing.stand());
+        for (track, vehicle) in self.vehicles.iter() {
+            let (id, stand) = (Some(track), vehicle.standing.stand());
             let stood = at.since(stand.since).as_secs_f64();
             out.push(Margin::at_least(id, "in_zone", f64::from(u8::from(vehicle.in_zone)), 1.0));
             out.push(Margin::at_least(id, "parked_seconds", stood, self.allowed(vehicle).as_secs_f64()));
             let seen = f64::from(stand.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
+            let second_box = self.is_second_box(track, vehicle.sight.bbox);
+            out.push(Margin::at_most(id, "second_box", f64::from(u8::from(second_box)), 0.0));
             out.push(Margin::at_most(id, "waiting", f64::from(u8::from(vehicle.waits(at))), 0.0));
         }
     }
@@ -187,6 +192,11 @@ impl Rule for IllegalParking {
 }
 
 impl IllegalParking {
+    /// Whether it has been reported already, as another track's vehicle at the same place.
+    fn is_second_box(&self, id: TrackId, bbox: NormBox) -> bool {
+        self.vehicles.is_twin(id, bbox, |other| other.reported.is_some())
+    }
+
     /// How long the vehicle may stand.
     fn allowed(&self, vehicle: &Vehicle) -> Duration {
         let boarding = if vehicle.boarding { self.params.allow_boarding } else { Span::ZERO };
@@ -235,9 +245,11 @@ impl IllegalParking {
                 Some(last) if frame.at.since(last.at) >= self.params.update_every.duration() => Phase::Update,
                 None if vehicle.in_zone
                     && !vehicle.waits(frame.at)
+                    && vehicle.standing.is_in_place()
                     && stand.observations >= MIN_OBSERVATIONS
                     && lasted >= self.allowed(vehicle)
                     && frame.at.since(track.first_seen) >= STANDS_AFTER
+                    && !self.is_second_box(track.id, track.bbox)
                     && self.common.old_enough(track, frame.at)
                     && self.common.cooldown.pass(frame.at) =>
                 {

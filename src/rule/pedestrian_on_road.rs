@@ -70,7 +70,7 @@ params! {
     rejoin_within: Span = Span::from_secs(5),
     /// Nobody on foot is faster, in metres per second: who is rides something that the detector does not name.
     #[schemars(range(min = 1.0, max = 15.0))]
-    on_foot_below: f64 = 4.0,
+    on_foot_below: f64 = 3.5,
     /// How often a stay that goes on is reported again.
     update_every: Span = Span::from_secs(10),
 }

@@ -18,7 +18,7 @@ use super::params::{Check, Common, ParamError, VEHICLES, params, read};
 use super::place::{Place, is_cut};
 use super::roles::Role;
 use super::scene::{Scene, SceneNames};
-use super::stand::{MIN_OBSERVATIONS, Over, Stand, Standing};
+use super::stand::{MEAN, MIN_OBSERVATIONS, Over, Stand, Standing};
 use super::table::{Compiled, Kind};
 use super::wire::{Direction, Passage, Wire};
 use super::{FrameView, Margin, Rule};
@@ -27,6 +27,8 @@ use crate::scene::{NormBox, NormPoint, Phase, Severity};
 
 const NAME: &str = "stopped_vehicle";
 
+/// How often it is looked where a vehicle stands, while the place of its stand is not settled.
+const LOCATED_EVERY: Duration = Duration::from_secs(1);
 /// A vehicle that has stood for so long counts towards a queue.
 const QUEUED_AFTER: Duration = Duration::from_secs(2);
 /// Whoever waits behind a vehicle hides it: it is believed to stand there for so long.
@@ -131,6 +133,8 @@ struct Vehicle {
     standing: Standing,
     in_area: bool,
     parked: bool,
+    /// When the two were looked at.
+    located_at: MediaTime,
     /// How it comes to the stop line, if there is one.
     passage: Option<Passage>,
     /// How many crossed the stop line past it since it stands.
@@ -199,8 +203,8 @@ impl Rule for StoppedVehicle {
             }
             vehicle.cut = vehicle.cut.saturating_add(u32::from(is_cut(&sight.bbox)));
             vehicle.moved |= frame.scene.distance(vehicle.origin, sight.bbox.centre()) > MOVES * height;
-            if arrival == Arrival::New || over.is_some() {
-                vehicle.locate(&self.area, &self.params, frame.scene);
+            if arrival == Arrival::New || over.is_some() || vehicle.is_due_to_be_located(frame.at) {
+                vehicle.locate(&self.area, &self.params, frame);
             }
             if let (Some(wire), Some(passage)) = (&wire, &mut vehicle.passage) {
                 let crossed = passage.advance(track.anchor(), wire, LINE_HYSTERESIS);
@@ -235,8 +239,8 @@ impl Rule for StoppedVehicle {
     fn margins(&self, at: MediaTime, scene: &Scene, out: &mut Vec<Margin>) {
         let wire = self.params.signal_line.as_ref().and_then(|line| Wire::of(scene, line));
         let queued = self.vehicles.tracked().filter(|vehicle| vehicle.is_queued(at)).count();
-        for (id, vehicle) in self.vehicles.iter() {
-            let id = Some(id);
+        for (track, vehicle) in self.vehicles.iter() {
+            let id = Some(track);
             let since = self.clock(vehicle, wire.as_ref());
             let stopped = at.since(since).as_secs_f64();
             let least = self.params.stopped_for.duration().as_secs_f64();
@@ -246,6 +250,8 @@ impl Rule for StoppedVehicle {
             out.push(Margin::at_least(id, "stopped_seconds", stopped, least));
             let seen = f64::from(vehicle.standing.stand().observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
+            let second_box = self.is_second_box(track, vehicle.sight.bbox);
+            out.push(Margin::at_most(id, "second_box", f64::from(u8::from(second_box)), 0.0));
             if self.params.in_queue == InQueue::Suppress {
                 let others = queued - usize::from(vehicle.is_queued(at));
                 let most = f64::from(self.params.queue_min) - 1.0;
@@ -268,6 +274,11 @@ impl Rule for StoppedVehicle {
 }
 
 impl StoppedVehicle {
+    /// Whether it has been reported already, as another track's vehicle at the same place.
+    fn is_second_box(&self, id: TrackId, bbox: NormBox) -> bool {
+        self.vehicles.is_twin(id, bbox, |other| other.reported.is_some())
+    }
+
     /// Somebody has crossed the stop line: whoever still stands before it was not held back by the light.
     fn release(&mut self, crosser: TrackId, at: MediaTime) {
         for vehicle in self.vehicles.tracked_mut().filter(|vehicle| vehicle.sight.id != crosser) {
@@ -326,6 +337,7 @@ impl StoppedVehicle {
                 None if vehicle.in_area
                     && !vehicle.parked
                     && vehicle.is_known()
+                    && vehicle.standing.is_in_place()
                     && stand.observations >= MIN_OBSERVATIONS
                     && counted >= self.params.stopped_for.duration()
                     && frame.at.since(track.first_seen) >= STANDS_AFTER =>
@@ -338,7 +350,9 @@ impl StoppedVehicle {
             if phase == Phase::Start {
                 let in_queue = u32::try_from(others).is_ok_and(|others| others >= self.params.queue_min);
                 let waits = vehicle.waited_at.is_some_and(|at| frame.at.since(at) < STARTS_WITHIN);
+                let twin = self.is_second_box(track.id, track.bbox);
                 let silent = waits
+                    || twin
                     || (in_queue && self.params.in_queue == InQueue::Suppress)
                     || (!vehicle.standing.has_arrived() && self.params.already_standing == AlreadyStanding::Suppress);
                 if silent || !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
@@ -402,6 +416,7 @@ impl Vehicle {
             standing,
             in_area: false,
             parked: false,
+            located_at: sight.at,
             passage,
             passed_by: 0,
             released_at: None,
@@ -415,8 +430,15 @@ impl Vehicle {
         }
     }
 
-    /// A new stand has begun: where is it?
-    fn locate(&mut self, area: &Area, params: &Params, scene: &Scene) {
+    fn is_due_to_be_located(&self, at: MediaTime) -> bool {
+        let settled = self.located_at.since(self.standing.stand().since) >= MEAN;
+        !settled && at.since(self.located_at) >= LOCATED_EVERY
+    }
+
+    /// Where does it stand?
+    fn locate(&mut self, area: &Area, params: &Params, frame: &FrameView<'_>) {
+        let scene = frame.scene;
+        self.located_at = frame.at;
         let (stand, role) = (self.standing.stand(), Role::of(&scene.labels.name(self.sight.class)));
         let place = Place::of(stand, &self.sight.bbox, role, area.lane(), scene);
         self.in_area = match area.lane() {

@@ -45,8 +45,10 @@ const WHOLE_SHARE: f32 = 0.4;
 /// Halfway through the time of a stretch, at least so much of its way must be covered and so much be left: what drives
 /// goes on, a track that goes over to another vehicle jumps and stays.
 const EVEN_SHARE: f32 = 0.2;
-/// How far above its anchor a vehicle may really stand, in heights of its box.
-const DEPTHS: [f32; 2] = [0.15, 0.3];
+/// How far above its anchor a vehicle may really be, in heights of its box.
+const DEPTHS: [f32; 3] = [0.0, 0.15, 0.3];
+/// How far beside its anchor, in widths of its box.
+const ASIDE: [f32; 3] = [-0.25, 0.0, 0.25];
 /// Cosine from which on a vehicle goes a lane's way.
 const ALIKE: f32 = 0.5;
 /// Older path says nothing about now: what moves slower than `distance` in this time drifts.
@@ -78,7 +80,7 @@ params! {
     #[schemars(range(min = 2, max = 1000))]
     observations: u32 = 5,
     /// Time that the stretch took.
-    duration: Span = Span::from_millis(500),
+    duration: Span = Span::from_millis(800),
     /// Straight-line distance divided by the length of the path: 1 is a straight line.
     #[schemars(range(min = 0.0, max = 1.0))]
     straightness: f64 = 0.7,
@@ -202,7 +204,7 @@ impl Rule for WrongWay {
             vehicle.sight = sight;
             if lane.polygon.contains(track.anchor()) {
                 vehicle.outside_since = None;
-                if goes_with_a_lane_behind(track, frame, &self.params.lane) {
+                if may_go_with_another_lane(track, frame, &self.params.lane) {
                     vehicle.lawful = true;
                     vehicle.path = Path::default();
                     continue;
@@ -363,19 +365,23 @@ impl WrongWay {
 }
 
 /// Whether the vehicle may stand in another lane than its anchor, one that goes its way.
-fn goes_with_a_lane_behind(track: &Track, frame: &FrameView<'_>, own: &str) -> bool {
+fn may_go_with_another_lane(track: &Track, frame: &FrameView<'_>, own: &str) -> bool {
     let velocity = frame.scene.in_heights(track.velocity);
-    let (anchor, height) = (track.anchor(), track.bbox.height());
+    let (anchor, width, height) = (track.anchor(), track.bbox.width(), track.bbox.height());
     // A box much higher than its class ends too low: so much of it is a shadow, or another vehicle.
     let role = Role::of(&frame.scene.labels.name(track.class));
     let stance = Stance::of(&track.bbox, role, frame.scene).filter(Stance::is_on_ground);
     let excess = stance.map_or(0.0, |stance| (1.0 - role.size().height / stance.height_metres) as f32);
     let depths = || DEPTHS.into_iter().chain([excess]);
+    let may_be_in = |lane: &Lane| {
+        let mut places =
+            depths().flat_map(|depth| ASIDE.map(|aside| (anchor.x + aside * width, anchor.y - depth * height)));
+        places.any(|(x, y)| lane.polygon.contains(NormPoint::new(x, y)))
+    };
     let others = frame.scene.lanes.iter().filter(|(name, _)| name.as_str() != own);
-    others.map(|(_, lane)| lane).any(|lane| {
-        lane.direction().dot(velocity) > ALIKE * velocity.length()
-            && depths().any(|depth| lane.polygon.contains(NormPoint::new(anchor.x, anchor.y - depth * height)))
-    })
+    others
+        .map(|(_, lane)| lane)
+        .any(|lane| lane.direction().dot(velocity) > ALIKE * velocity.length() && may_be_in(lane))
 }
 
 impl Stretch {

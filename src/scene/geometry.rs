@@ -92,6 +92,13 @@ impl NormBox {
         let union = self.area() + other.area() - inter;
         if union > 0.0 { inter / union } else { 0.0 }
     }
+    /// Share of its area that lies inside another box.
+    #[must_use]
+    pub fn share_inside(&self, other: &Self) -> f32 {
+        let w = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
+        let h = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
+        if self.area() > 0.0 { w * h / self.area() } else { 0.0 }
+    }
     /// The part inside the picture.
     #[must_use]
     pub fn clamped(&self) -> Self {

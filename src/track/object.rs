@@ -96,7 +96,7 @@ impl Object {
         self.score = detection.score;
         self.last_seen = at;
         self.stage = Stage::Tracked;
-        if self.place.iou(&self.bbox) < SAME_PLACE_IOU && share_inside(&self.bbox, &self.place) < HIDDEN_SHARE {
+        if self.place.iou(&self.bbox) < SAME_PLACE_IOU && self.bbox.share_inside(&self.place) < HIDDEN_SHARE {
             self.place = self.bbox;
             self.still_since = at;
         }
@@ -162,11 +162,4 @@ impl Object {
             last_seen: self.last_seen,
         })
     }
-}
-
-/// Share of `a` that lies inside `b`.
-fn share_inside(a: &NormBox, b: &NormBox) -> f32 {
-    let width = (a.x2.min(b.x2) - a.x1.max(b.x1)).max(0.0);
-    let height = (a.y2.min(b.y2) - a.y1.max(b.y1)).max(0.0);
-    if a.area() > 0.0 { width * height / a.area() } else { 0.0 }
 }

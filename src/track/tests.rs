@@ -73,6 +73,18 @@ fn a_low_score_finds_a_standing_object_again_after_a_missed_frame() {
 }
 
 #[test]
+fn a_box_that_shakes_with_a_middling_score_stays_one_object() {
+    let mut tracker = tracker();
+    // Neither IoU × score reaches the first association's bound, nor is the score low.
+    tracker.observe(at(0.0), &[seen(0.2, 0.5, 0.9)]);
+    for frame in 1..100u8 {
+        let shake = if frame < 10 { 0.0 } else { 0.0085 * f32::from(i8::from(frame % 2 == 0) * 2 - 1) };
+        let tracks = tracker.observe(at(f64::from(frame) * 0.1), &[seen(0.2 + shake, 0.5 - shake, 0.3)]);
+        assert_eq!((ids(tracks), tracks[0].observed), (vec![1], true), "frame {frame}");
+    }
+}
+
+#[test]
 fn velocity_is_in_picture_sizes_per_second_whatever_the_frame_times() {
     let mut tracker = tracker();
     let mut velocity = NormPoint::default();

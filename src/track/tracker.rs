@@ -2,14 +2,16 @@
 //!
 //! Each observation: forget what has been lost for too long; predict every object to now; match
 //! 1. confirmed objects, lost ones too, with high-score detections by IoU × score;
-//! 2. those still tracked but unmatched, and lost ones that stood still, with low-score detections by IoU;
+//! 2. those still tracked but unmatched, and lost ones that stood still, with low-score detections, and high ones that are
+//!    left, by IoU;
 //! 3. tentative objects with what is left of the high ones by IoU × score;
 //! 4. what is still unmatched and not lost with the rest of the high ones by the motion filter's
 //!    likelihood: at 5 frames a second a motorbike leaves its own box between two frames, and IoU is 0;
 //!
 //! then begin new objects with the rest. Matching is exact ([`crate::base::assignment`]). Step 4 is ours, and
 //! so are lost objects in step 2 (a standing vehicle that the detector hardly sees keeps its score: one missed frame
-//! would lose it for good), a parked object's memory, class affinity, and that a second box of a tracked object begins
+//! would lose it for good) and high detections there (what is near enough for a faint box is so for a clear one, however
+//! much the box shakes), a parked object's memory, class affinity, and that a second box of a tracked object begins
 //! nothing.
 //!
 //! Bounded: [`MAX_TRACKS`] objects, [`MAX_DETECTIONS`] detections per frame, the best-scored first.
@@ -196,7 +198,7 @@ impl Tracker {
         );
         stage.run(
             |o| o.stage == Stage::Tracked || (o.stage == Stage::Lost && o.is_still()),
-            |d| !high(d),
+            |_| true,
             params.low_match_iou,
             |o, d| if groups.affinity(o.vote.leader(), d.class) > 0.0 { o.bbox.iou(&d.bbox) } else { 0.0 },
         );
