@@ -6,7 +6,8 @@ mod rules_support;
 
 use rules_support::*;
 use serde_json::{Value, json};
-use vantage::scene::Track;
+use vantage::base::TrackId;
+use vantage::scene::{Phase, Track};
 
 fn params() -> Value {
     json!({ "lane": "east", "stopped_for": "8s", "update_every": "10s" })
@@ -68,6 +69,36 @@ fn the_stop_is_seen_soon_and_measured_well() {
     assert!((lasted - 12.0).abs() <= 1.0, "{lasted}");
     assert_eq!(drafts[0].ordinal, drafts[1].ordinal);
     assert!(drafts[0].summary.starts_with("car has stood in east for 8."), "{}", drafts[0].summary);
+}
+
+#[test]
+fn a_second_box_of_a_stopped_lorry_is_no_second_stop() {
+    let lorry = drive(1, &[(0., 0.5, 0.6), (40., 0.5, 0.6)], 10.0);
+    let starts = |other: Vec<(f64, Track)>| {
+        let drafts = play("stopped_vehicle", &params(), &frames(&[lorry.clone(), other]));
+        drafts.into_iter().filter(|draft| draft.phase == Phase::Start).map(|draft| draft.track).collect::<Vec<_>>()
+    };
+    // Its cab, found as a vehicle of its own a little later: half as high, within its box.
+    let mut cab = drive(2, &[(5., 0.5, 0.6), (40., 0.5, 0.6)], 10.0);
+    for (_, track) in &mut cab {
+        track.bbox.y1 += 0.5 * track.bbox.height();
+    }
+    assert_eq!(starts(cab), [Some(TrackId(1))]);
+    let beside = drive(2, &[(5., 0.7, 0.6), (40., 0.7, 0.6)], 10.0);
+    assert_eq!(starts(beside), [Some(TrackId(1)), Some(TrackId(2))]);
+}
+
+#[test]
+fn who_has_stood_for_long_may_shake_and_who_starts_is_not_reported_then() {
+    // Half a metre on for a moment, and back: 1.5 times what is allowed.
+    let shifted = [(0., 0.5, 0.6), (5., 0.5, 0.6), (5.5, 0.5, 0.63), (7.5, 0.5, 0.63), (8., 0.5, 0.6), (20., 0.5, 0.6)];
+    assert_eq!(run(&shifted), "start update");
+    // The same within the first seconds is a new stand.
+    let early = [(0., 0.5, 0.6), (1., 0.5, 0.6), (1.2, 0.5, 0.63), (8.6, 0.5, 0.63)];
+    assert_eq!(run(&early), "");
+    // Off its place when it would be reported, since it drives away.
+    let leaves = [(0., 0.5, 0.6), (6.5, 0.5, 0.6), (8., 0.5, 0.63), (8.8, 0.5, 0.66), (12., 0.5, 0.69)];
+    assert_eq!(run(&leaves), "");
 }
 
 #[test]
