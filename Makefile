@@ -19,9 +19,10 @@ test: ## install what tests need, then run all of them
 	@scripts/setup.sh --tests
 	cargo test --locked --no-fail-fast
 	scripts/page.sh check
+	scripts/page.sh test
 	cargo test --locked --features kafka,oidc --test sinks --test api -- kafka:: oidc::
 
-page: ## the page in a real browser, against the program that was built last
+page: ## of the tests, only the page in a real browser, against the program that was built last
 	@scripts/setup.sh --tests
 	scripts/page.sh test
 

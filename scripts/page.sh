@@ -28,7 +28,7 @@ case ${1:-} in
   check)
     install
     npm --prefix web run check
-    node --test tests/page/words.test.mjs
+    node --test tests/page/words.test.mjs tests/page/hour.test.mjs
     npm --prefix web run size
     npm --prefix web run dist
     ;;

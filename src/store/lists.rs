@@ -438,19 +438,20 @@ fn facet(terms: &mut Terms, facets: &[&str], values: &[String], cameras: Option<
     }
     let names = facets.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     let places = marks(values.len());
-    let term = format!(
+    let has = format!(
         "EXISTS (SELECT 1 FROM incident_facets f WHERE f.incident = i.id AND f.facet IN ({names})
          AND f.value IN ({places}))"
     );
-    terms.add(term, texts(values));
-    if let Some(cameras) = cameras {
-        let any = facets.iter().map(|name| format!("+e.{name} IN ({places})")).collect::<Vec<_>>().join(" OR ");
-        let term = format!(
-            "EXISTS (SELECT 1 FROM {OF_INCIDENT} WHERE m.incident = i.id AND +e.camera IN ({}) AND ({any}))",
-            marks(cameras.len())
-        );
-        terms.add(term, texts(cameras).into_iter().chain(facets.iter().flat_map(|_| texts(values))));
-    }
+    let Some(cameras) = cameras else { return terms.add(has, texts(values)) };
+    let any = facets.iter().map(|name| format!("+e.{name} IN ({places})")).collect::<Vec<_>>().join(" OR ");
+    // Most incidents fail at the first, which an index alone answers.
+    let term = format!(
+        "CASE WHEN {has} THEN EXISTS (SELECT 1 FROM {OF_INCIDENT}
+                                      WHERE m.incident = i.id AND +e.camera IN ({}) AND ({any})) END",
+        marks(cameras.len())
+    );
+    let of_events = texts(cameras).into_iter().chain(facets.iter().flat_map(|_| texts(values)));
+    terms.add(term, texts(values).into_iter().chain(of_events));
 }
 
 /// The incident's highest severity is one of these; of what `eyes` saw where others saw it too.

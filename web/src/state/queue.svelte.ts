@@ -3,6 +3,7 @@
 import { incidents as api } from '../api';
 import type { Incident } from '../api/types';
 import { chime } from '../live/sound';
+import { LastHour } from './hour';
 import { link } from './link.svelte';
 
 export const OPEN_STATES = ['new', 'acknowledged', 'dispatched'] as const;
@@ -24,7 +25,7 @@ class Queue {
   failed = $state('');
   /** Said once by the live region. */
   announced = $state<Incident | null>(null);
-  #recent: number[] = [];
+  #lately = new LastHour();
   perHour = $state(0);
 
   open = $derived([...this.#byId.values()].filter(isOpen).sort(compare));
@@ -46,7 +47,8 @@ class Queue {
       this.#byId = new Map(page.items.map((incident) => [incident.id, incident]));
       this.loaded = true;
       this.failed = '';
-      this.#recent = page.items.map((incident) => Date.parse(incident.opened));
+      this.#lately = new LastHour();
+      for (const incident of page.items) this.#lately.add(Date.parse(incident.opened));
       this.#count();
     } catch (error) {
       this.failed = error instanceof Error ? error.message : String(error);
@@ -75,16 +77,14 @@ class Queue {
   }
 
   #announce(incident: Incident): void {
-    this.#recent.push(Date.now());
+    this.#lately.add(Date.now());
     this.#count();
     this.announced = incident;
     if (incident.severity !== 'info') chime(incident.severity);
   }
 
   #count(): void {
-    const since = Date.now() - 3_600_000;
-    this.#recent = this.#recent.filter((at) => at >= since);
-    this.perHour = this.#recent.length;
+    this.perHour = this.#lately.until(Date.now());
   }
 }
 
