@@ -367,21 +367,22 @@ impl WrongWay {
 /// Whether the vehicle may stand in another lane than its anchor, one that goes its way.
 fn may_go_with_another_lane(track: &Track, frame: &FrameView<'_>, own: &str) -> bool {
     let velocity = frame.scene.in_heights(track.velocity);
+    let others = frame.scene.lanes.iter().filter(|(name, _)| name.as_str() != own).map(|(_, lane)| lane);
+    let mut alike = others.filter(|lane| lane.direction().dot(velocity) > ALIKE * velocity.length()).peekable();
+    if alike.peek().is_none() {
+        return false;
+    }
     let (anchor, width, height) = (track.anchor(), track.bbox.width(), track.bbox.height());
     // A box much higher than its class ends too low: so much of it is a shadow, or another vehicle.
     let role = Role::of(&frame.scene.labels.name(track.class));
     let stance = Stance::of(&track.bbox, role, frame.scene).filter(Stance::is_on_ground);
     let excess = stance.map_or(0.0, |stance| (1.0 - role.size().height / stance.height_metres) as f32);
-    let depths = || DEPTHS.into_iter().chain([excess]);
-    let may_be_in = |lane: &Lane| {
+    alike.any(|lane| {
+        let depths = DEPTHS.into_iter().chain([excess]);
         let mut places =
-            depths().flat_map(|depth| ASIDE.map(|aside| (anchor.x + aside * width, anchor.y - depth * height)));
+            depths.flat_map(|depth| ASIDE.map(|aside| (anchor.x + aside * width, anchor.y - depth * height)));
         places.any(|(x, y)| lane.polygon.contains(NormPoint::new(x, y)))
-    };
-    let others = frame.scene.lanes.iter().filter(|(name, _)| name.as_str() != own);
-    others
-        .map(|(_, lane)| lane)
-        .any(|lane| lane.direction().dot(velocity) > ALIKE * velocity.length() && may_be_in(lane))
+    })
 }
 
 impl Stretch {
