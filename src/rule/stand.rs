@@ -1,7 +1,7 @@
 //! When a vehicle stands, and since when.
 //!
 //! A vehicle *stands* while its smoothed anchor stays within what is allowed of the stand's place: the mean of the anchors
-//! of its first [`MEAN`]. Being farther off must last [`SETTLE`] to end a stand, so that a
+//! of its first [`MEAN`]; in its first [`SETTLES`] of where it began as well, so that who still rolls does not stand. Being farther off must last [`SETTLE`] to end a stand, so that a
 //! passer-by who hides the wheels for a moment does not. A creeping vehicle keeps leaving its mark and starts anew.
 
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub(super) const MIN_OBSERVATIONS: u32 = 5;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stand {
     pub(super) place: Vec2,
+    /// Where it began.
+    begun: Vec2,
     /// In picture heights.
     allowed: f32,
     held: bool,
@@ -41,7 +43,7 @@ pub(super) struct Stand {
 
 impl Stand {
     fn new(place: Vec2, allowed: f32, since: MediaTime) -> Self {
-        Self { place, allowed, held: false, since, observations: 1, strayed: 0.0 }
+        Self { place, begun: place, allowed, held: false, since, observations: 1, strayed: 0.0 }
     }
 
     /// How far it may stray now, in picture heights.
@@ -116,7 +118,8 @@ impl Standing {
         let passed = at.since(std::mem::replace(&mut self.seen_at, at));
         let strayed = (place - self.stand.place).length();
         self.strayed = strayed;
-        if strayed <= self.stand.allows(at) {
+        let rolls = at.since(self.stand.since) < SETTLES && (place - self.stand.begun).length() > self.stand.allowed;
+        if strayed <= self.stand.allows(at) && !rolls {
             self.away_since = None;
             self.stand.observations = self.stand.observations.saturating_add(1);
             self.stand.strayed = self.stand.strayed.max(strayed);

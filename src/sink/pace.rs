@@ -18,6 +18,8 @@ const TIMES_LIVE: f64 = 12.0;
 const LEAST_RATE: f64 = 2_000.0;
 /// The events of the smallest part: what keeps both processors for no longer than a live event may wait for them.
 const SMALLEST: usize = 8;
+/// A part that takes longer than its share is followed by one so many times as large.
+const GROWTH: usize = 4;
 /// The live rate is that of the last one to two of these, or the last one known.
 const WINDOW: Duration = Duration::from_secs(1);
 /// What is younger tells no rate.
@@ -65,7 +67,7 @@ impl Pace {
         let share = Duration::from_secs_f64(events as f64 / self.rate());
         let took = now.saturating_duration_since(begun);
         if took > share {
-            self.part = (self.part * 2).min(BATCH);
+            self.part = (self.part * GROWTH).min(BATCH);
         } else if took < share / 4 {
             // Half of the events take half of the time at best, and all of it where the way is long: then it is still
             // less than half of the share, and the part stays.
@@ -208,7 +210,7 @@ mod tests {
         let mut run = Run::new(200.0, 100_000);
         run.batch(way, FAST);
         let early = run.now - run.begun;
-        assert!(early < way * 7, "8, 16, 32, 64, 128 and the rest: six round trips until the part fits: {early:?}");
+        assert!(early < way * 5, "8, 32, 128 and the rest: four round trips until the part fits: {early:?}");
         let (_, waited) = run.drain(way, FAST);
         assert_eq!(run.largest, BATCH);
         assert!(waited < 0.01, "{waited}");
