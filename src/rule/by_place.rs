@@ -29,6 +29,8 @@ pub(super) trait Occupant {
     fn bbox(&self) -> NormBox;
     /// Whether it stands, as of its last sight, so that whoever appears at its place is the same vehicle.
     fn stands(&self, at: MediaTime) -> bool;
+    /// Whether an alarm about it is open.
+    fn is_reported(&self) -> bool;
 }
 
 /// The name of a happening: that of the track under which it began, whatever tracks the vehicle has later.
@@ -153,12 +155,12 @@ impl<S: Occupant> ByPlace<S> {
         self.slots.get_mut(id).and_then(|slot| slot.vehicle.as_mut())
     }
 
-    /// Whether the box may be another box of somebody of whom this holds, who is there or was lost there: trackers follow a
+    /// Whether a track's box may be another box of somebody who is reported already, under another track: trackers follow a
     /// lorry as a lorry and its cab as a car.
-    pub(super) fn is_twin(&self, id: TrackId, bbox: NormBox, holds: impl Fn(&S) -> bool) -> bool {
+    pub(super) fn is_second_box(&self, id: TrackId, bbox: NormBox) -> bool {
         let others = self.iter().filter(|(other, _)| *other != id).map(|(_, vehicle)| vehicle);
-        let mut others = others.chain(self.lost.iter().map(|lost| &lost.vehicle)).filter(|vehicle| holds(vehicle));
-        others.any(|vehicle| {
+        let others = others.chain(self.lost.iter().map(|lost| &lost.vehicle));
+        others.filter(|vehicle| vehicle.is_reported()).any(|vehicle| {
             let other = vehicle.bbox();
             bbox.share_inside(&other).max(other.share_inside(&bbox)) >= SECOND_BOX
         })
@@ -207,12 +209,13 @@ mod tests {
     use crate::base::{CaptureTime, TimeSource, Timestamp};
     use crate::scene::{ClassId, Labels, NormPoint};
 
-    /// Who it is, where it was seen, and whether it stands there.
+    /// Who it is, where it was seen, whether it stands there, and whether that is told.
     #[derive(Debug, PartialEq)]
     struct Car {
         name: u64,
         bbox: NormBox,
         stands: bool,
+        reported: bool,
     }
 
     impl Occupant for Car {
@@ -221,6 +224,9 @@ mod tests {
         }
         fn stands(&self, _at: MediaTime) -> bool {
             self.stands
+        }
+        fn is_reported(&self) -> bool {
+            self.reported
         }
     }
 
@@ -256,7 +262,7 @@ mod tests {
         let frame = FrameView { at: at(seconds), capture, tracks, scene: &scene, signals: &[], glance: None };
         let mut known = Vec::new();
         for track in tracks.iter().filter(|track| track.observed) {
-            let fresh = || Car { name: track.id.0, bbox: track.bbox, stands: true };
+            let fresh = || Car { name: track.id.0, bbox: track.bbox, stands: true, reported: false };
             let (car, arrival) = cars.touch(track, &frame, fresh);
             car.bbox = track.bbox;
             known.push((car.name, arrival));
@@ -328,13 +334,14 @@ mod tests {
     fn a_second_box_of_somebody_is_known_for_one_seen_or_lost() {
         let mut cars = cars();
         show(&mut cars, 0.0, &[track(1, 0.2), track(2, 0.22), track(3, 0.3)]);
-        let at_place = |cars: &ByPlace<Car>, id, x| cars.is_twin(TrackId(id), track(id, x).bbox, |car| car.name == 1);
-        assert!(at_place(&cars, 2, 0.22), "beside it");
-        assert!(!at_place(&cars, 1, 0.2), "not of itself");
-        assert!(!at_place(&cars, 3, 0.3), "elsewhere");
-        assert!(!cars.is_twin(TrackId(1), track(1, 0.2).bbox, |car| car.name == 3), "only of whom that holds");
+        let is_second = |cars: &ByPlace<Car>, id, x| cars.is_second_box(TrackId(id), track(id, x).bbox);
+        assert!(!is_second(&cars, 2, 0.22), "only of whoever is reported");
+        cars.get_mut(TrackId(1)).unwrap().reported = true;
+        assert!(is_second(&cars, 2, 0.22), "beside it");
+        assert!(!is_second(&cars, 1, 0.2), "not of itself");
+        assert!(!is_second(&cars, 3, 0.3), "elsewhere");
         cars.forget(TrackId(1), at(1.0));
-        assert!(at_place(&cars, 2, 0.22), "and where it was lost");
+        assert!(is_second(&cars, 2, 0.22), "and where it was lost");
     }
 
     #[test]

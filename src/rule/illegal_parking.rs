@@ -176,7 +176,7 @@ impl Rule for IllegalParking {
             out.push(Margin::at_least(id, "parked_seconds", stood, self.allowed(vehicle).as_secs_f64()));
             let seen = f64::from(stand.observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
-            let second_box = self.is_second_box(track, vehicle.sight.bbox);
+            let second_box = self.vehicles.is_second_box(track, vehicle.sight.bbox);
             out.push(Margin::at_most(id, "second_box", f64::from(u8::from(second_box)), 0.0));
             out.push(Margin::at_most(id, "waiting", f64::from(u8::from(vehicle.waits(at))), 0.0));
         }
@@ -192,11 +192,6 @@ impl Rule for IllegalParking {
 }
 
 impl IllegalParking {
-    /// Whether it has been reported already, as another track's vehicle at the same place.
-    fn is_second_box(&self, id: TrackId, bbox: NormBox) -> bool {
-        self.vehicles.is_twin(id, bbox, |other| other.reported.is_some())
-    }
-
     /// How long the vehicle may stand.
     fn allowed(&self, vehicle: &Vehicle) -> Duration {
         let boarding = if vehicle.boarding { self.params.allow_boarding } else { Span::ZERO };
@@ -249,7 +244,7 @@ impl IllegalParking {
                     && stand.observations >= MIN_OBSERVATIONS
                     && lasted >= self.allowed(vehicle)
                     && frame.at.since(track.first_seen) >= STANDS_AFTER
-                    && !self.is_second_box(track.id, track.bbox)
+                    && !self.vehicles.is_second_box(track.id, track.bbox)
                     && self.common.old_enough(track, frame.at)
                     && self.common.cooldown.pass(frame.at) =>
                 {
@@ -297,6 +292,10 @@ impl Occupant for Vehicle {
         let stand = self.standing.stand();
         let lasted = self.sight.at.since(stand.since) >= STANDS_AFTER && stand.observations >= MIN_OBSERVATIONS;
         self.in_zone && lasted && !self.standing.is_away() && at.since(self.sight.at) <= HIDDEN
+    }
+
+    fn is_reported(&self) -> bool {
+        self.reported.is_some()
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) struct Standing {
     stand: Stand,
     seen_at: MediaTime,
     /// How far from the stand's place it was last seen, in picture heights.
-    strayed: f32,
+    off_place: f32,
     /// The first sight away from the stand, while it may still be a flicker.
     away_since: Option<MediaTime>,
     /// Where it was first seen.
@@ -103,7 +103,7 @@ impl Standing {
             recent: Recent::default(),
             stand,
             seen_at: at,
-            strayed: 0.0,
+            off_place: 0.0,
             away_since: None,
             origin: place,
             arrived: false,
@@ -117,7 +117,7 @@ impl Standing {
         self.arrived |= (place - self.origin).length() > far;
         let passed = at.since(std::mem::replace(&mut self.seen_at, at));
         let strayed = (place - self.stand.place).length();
-        self.strayed = strayed;
+        self.off_place = strayed;
         let rolls = at.since(self.stand.since) < SETTLES && (place - self.stand.begun).length() > self.stand.allowed;
         if strayed <= self.stand.allows(at) && !rolls {
             self.away_since = None;
@@ -132,7 +132,7 @@ impl Standing {
         if !short && at.since(left) < SETTLE {
             return None;
         }
-        (self.away_since, self.strayed) = (None, 0.0);
+        (self.away_since, self.off_place) = (None, 0.0);
         let stand = std::mem::replace(&mut self.stand, Stand::new(place, allowed, since));
         Some(Over { stand, at: left })
     }
@@ -148,7 +148,7 @@ impl Standing {
 
     /// Whether it was last seen where a stand that begins now might be: one that goes on for longer may be leaving.
     pub(super) fn is_in_place(&self) -> bool {
-        self.strayed <= self.stand.allowed
+        self.off_place <= self.stand.allowed
     }
 
     /// Whether it was last seen away from where it stands.

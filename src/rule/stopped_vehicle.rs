@@ -250,7 +250,7 @@ impl Rule for StoppedVehicle {
             out.push(Margin::at_least(id, "stopped_seconds", stopped, least));
             let seen = f64::from(vehicle.standing.stand().observations);
             out.push(Margin::at_least(id, "observations", seen, f64::from(MIN_OBSERVATIONS)));
-            let second_box = self.is_second_box(track, vehicle.sight.bbox);
+            let second_box = self.vehicles.is_second_box(track, vehicle.sight.bbox);
             out.push(Margin::at_most(id, "second_box", f64::from(u8::from(second_box)), 0.0));
             if self.params.in_queue == InQueue::Suppress {
                 let others = queued - usize::from(vehicle.is_queued(at));
@@ -274,11 +274,6 @@ impl Rule for StoppedVehicle {
 }
 
 impl StoppedVehicle {
-    /// Whether it has been reported already, as another track's vehicle at the same place.
-    fn is_second_box(&self, id: TrackId, bbox: NormBox) -> bool {
-        self.vehicles.is_twin(id, bbox, |other| other.reported.is_some())
-    }
-
     /// Somebody has crossed the stop line: whoever still stands before it was not held back by the light.
     fn release(&mut self, crosser: TrackId, at: MediaTime) {
         for vehicle in self.vehicles.tracked_mut().filter(|vehicle| vehicle.sight.id != crosser) {
@@ -350,9 +345,9 @@ impl StoppedVehicle {
             if phase == Phase::Start {
                 let in_queue = u32::try_from(others).is_ok_and(|others| others >= self.params.queue_min);
                 let waits = vehicle.waited_at.is_some_and(|at| frame.at.since(at) < STARTS_WITHIN);
-                let twin = self.is_second_box(track.id, track.bbox);
+                let second_box = self.vehicles.is_second_box(track.id, track.bbox);
                 let silent = waits
-                    || twin
+                    || second_box
                     || (in_queue && self.params.in_queue == InQueue::Suppress)
                     || (!vehicle.standing.has_arrived() && self.params.already_standing == AlreadyStanding::Suppress);
                 if silent || !self.common.old_enough(track, frame.at) || !self.common.cooldown.pass(frame.at) {
@@ -407,6 +402,10 @@ impl Occupant for Vehicle {
         let stand = self.standing.stand();
         let lasted = self.sight.at.since(stand.since) >= STANDS_AFTER && stand.observations >= MIN_OBSERVATIONS;
         self.in_area && lasted && !self.standing.is_away() && at.since(self.sight.at) <= HIDDEN
+    }
+
+    fn is_reported(&self) -> bool {
+        self.reported.is_some()
     }
 }
 

@@ -83,21 +83,23 @@ impl NormBox {
     pub fn anchor(&self) -> NormPoint {
         NormPoint::new((self.x1 + self.x2) / 2.0, self.y2)
     }
+    /// The area that it has in common with another box.
+    fn common_area(&self, other: &Self) -> f32 {
+        let w = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
+        let h = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
+        w * h
+    }
     /// Intersection over union; 0 when either is empty.
     #[must_use]
     pub fn iou(&self, other: &Self) -> f32 {
-        let w = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
-        let h = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
-        let inter = w * h;
-        let union = self.area() + other.area() - inter;
-        if union > 0.0 { inter / union } else { 0.0 }
+        let common = self.common_area(other);
+        let union = self.area() + other.area() - common;
+        if union > 0.0 { common / union } else { 0.0 }
     }
-    /// Share of its area that lies inside another box.
+    /// Share of its area that lies inside another box; 0 when it is empty.
     #[must_use]
     pub fn share_inside(&self, other: &Self) -> f32 {
-        let w = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
-        let h = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
-        if self.area() > 0.0 { w * h / self.area() } else { 0.0 }
+        if self.area() > 0.0 { self.common_area(other) / self.area() } else { 0.0 }
     }
     /// The part inside the picture.
     #[must_use]
