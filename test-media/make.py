@@ -17,7 +17,7 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--size", default="640x360")
     p.add_argument("--per-city", type=int, default=250, help="pictures before another city is built")
-    p.add_argument("--mix", choices=["usual", "seldom"], default="usual", help="seldom: more night, buses, bicycles, people")
+    p.add_argument("--mix", choices=["usual", "seldom", "walkers"], default="usual", help="seldom: more night, buses, bicycles, people; walkers: people everywhere")
     c = sub.add_parser("clip", help="one scenario: clip.mp4, truth.json, gt.txt")
     c.add_argument("names", nargs="+", help="scenario names, or 'all' for those not made yet")
     c.add_argument("--out", default=HERE)

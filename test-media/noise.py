@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures how a detector errs on the rendered clips, whose truth is exact; tests/hours plays that noise back.
 
-    vantage bench test-media/CLIP/clip.mp4 --model MODEL --detections DIR/CLIP.txt     # for each clip of LIGHTS
-    python test-media/noise.py DIR --model NAME --out tests/hours/NAME.json
+    python test-media/make.py clip people people-night people-rain --out MORE         # people on foot, dozens of them
+    vantage bench CLIPS/CLIP/clip.mp4 --model MODEL --detections DIR/CLIP.txt          # for each clip of LIGHTS
+    python test-media/noise.py DIR --more MORE --model NAME --out tests/hours/NAME.json
 
 Everything is measured against what a player of trajectories knows as well: the whole box of each object (*amodal*),
 and how much of it the whole boxes of nearer objects cover (*cover*), on a grid of 16 x 16 cells. Lengths are in heights
@@ -18,8 +19,8 @@ of the amodal box within the picture. Three things are written for each light:
   correlation, for moving and for standing objects. For misses it is the tetrachoric correlation of being missed now and
   being missed later (Pearson, Phil. Trans. A 195, 1900).
 
-Besides: classes taken for others; second boxes on one object (a rider found as a person as well); boxes where nothing
-is, by size, class, score and life.
+Besides: classes taken for others; second boxes of one object (a rider found as a person as well, a reflection); boxes where
+nothing is, by size, class, score and life.
 """
 import argparse
 import json
@@ -30,8 +31,8 @@ import statistics
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIGHTS = {"day": ["junction", "stopped-lorry", "stopped-lorry-queue", "wrong-way", "pedestrian", "empty-road", "illegal-parking", "congestion", "near-miss"],
-          "night": ["junction-night"], "rain": ["junction-rain"]}
+LIGHTS = {"day": ["junction", "stopped-lorry", "stopped-lorry-queue", "wrong-way", "pedestrian", "empty-road", "illegal-parking", "congestion", "near-miss", "people"],
+          "night": ["junction-night", "people-night"], "rain": ["junction-rain", "people-rain"]}
 LABELS = ["person", "bicycle", "car", "motorcycle", "bus", "truck"]
 COCO = {0: 0, 1: 1, 2: 2, 3: 3, 5: 4, 7: 5}          # class of COCO's 80 -> LABELS
 SORTS = {"person": ["person"], "two_wheeler": ["bicycle", "motorcycle"], "vehicle": ["car", "bus", "truck"]}
@@ -47,9 +48,17 @@ LAGS = [1, 2, 3, 5, 10, 20, 40, 80, 150]
 NORMAL = statistics.NormalDist()
 
 
-def rows_of(folder, clip, coco):
+def truth_of(clip, more):
+    """The clip's truth, beside this file or among those made to measure on."""
+    own = os.path.join(HERE, clip, "truth.json")
+    path = own if os.path.exists(own) else os.path.join(more, clip, "truth.json")
+    with open(path) as f:
+        return json.load(f)
+
+
+def rows_of(folder, clip, coco, more):
     """One row per object and frame, with the detection that was matched to it; and what was matched to nothing."""
-    truth = json.load(open(os.path.join(HERE, clip, "truth.json")))
+    truth = truth_of(clip, more)
     eye = truth["camera"]["position_m"]
     w, h = truth["width"], truth["height"]
     label = {o["id"]: o["class"] for o in truth["objects"]}
@@ -83,14 +92,28 @@ def rows_of(folder, clip, coco):
         for j, d in enumerate(dets):
             if j in used:
                 continue
-            own = [(share_of(d, inside[i]), i) for i in range(n)]
-            best = max(own, default=(0, None))
-            # One box over two that ride side by side is theirs, too, though neither has half of it.
-            if best[0] > .5 or (best[0] > 0 and covered(np.array(d[:4]), inside)[0] > .5):
-                extra.append(dict(key=(clip, frame[best[1]][0]), frame=f, label=label[frame[best[1]][0]], box=inside[best[1]], det=d))
+            i = owner(d, inside)
+            if i is not None:
+                extra.append(dict(key=(clip, frame[i][0]), frame=f, label=label[frame[i][0]], box=inside[i], det=d))
             else:
                 stray.append(dict(key=(clip, f), det=d))
     return rows, extra, stray, truth["frames"]
+
+
+def owner(det, boxes):
+    """Whose a box is that was matched to nobody: a quarter of it lies on him, or it is his reflection on the wet road.
+    Boxes of nobody come wherever they please; these come and go with their object."""
+    best = max(range(len(boxes)), key=lambda i: share_of(det, boxes[i]), default=None)
+    if best is None or share_of(det, boxes[best]) > .25:
+        return best
+    return next((i for i, box in enumerate(boxes) if mirrors(det, box)), None)
+
+
+def mirrors(det, box):
+    """Whether a detection hangs below an object, as wide and as high as its reflection would be."""
+    wide, high = box[2] - box[0], box[3] - box[1]
+    beside = abs((det[0] + det[2]) - (box[0] + box[2])) / 2
+    return beside < .5 * wide and -.3 * high < det[1] - box[3] < .3 * high and .5 * high < det[3] - det[1] < 2 * high
 
 
 def covered(box, others):
@@ -388,10 +411,10 @@ def miss_runs(rows, least_height=20, most_cover=.25):
     return {"runs": len(runs), "p50": float(np.median(runs)), "p90": float(np.quantile(runs, .9)), "max": max(runs)} if runs else {"runs": 0}
 
 
-def measure(folder, clips, coco):
+def measure(folder, clips, coco, more):
     rows, extra, stray, frames = [], [], [], 0
     for clip in clips:
-        a, b, c, n = rows_of(folder, clip, coco)
+        a, b, c, n = rows_of(folder, clip, coco, more)
         rows, extra, stray, frames = rows + a, extra + b, stray + c, frames + n
     scores = score_tables(rows)
     edges, hit = edge_tables(rows)
@@ -409,6 +432,7 @@ def measure(folder, clips, coco):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("folder", help="CLIP.txt of each clip, from `vantage bench --detections`")
+    ap.add_argument("--more", required=True, help="folder of the clips that the repository does not have")
     ap.add_argument("--model", required=True, help="name for the provenance")
     ap.add_argument("--sha256", default="", help="of the model file")
     ap.add_argument("--score", type=float, help="score threshold that the detections were taken with")
@@ -417,7 +441,7 @@ def main():
     a = ap.parse_args()
     out = {"schema": 1, "written_by": "test-media/noise.py", "model": a.model, "model_sha256": a.sha256, "score_threshold": a.score, "picture": [640, 360], "labels": LABELS,
            "sorts": {l: sort_of(l) for l in LABELS}, "heights_px": HEIGHTS, "covers": COVERS, "cuts": CUTS, "cells": CELLS,
-           "lights": {light: measure(a.folder, clips, a.coco) for light, clips in LIGHTS.items()}}
+           "lights": {light: measure(a.folder, clips, a.coco, a.more) for light, clips in LIGHTS.items()}}
     with open(a.out, "w") as f:
         json.dump(out, f, separators=(",", ":"))
         f.write("\n")

@@ -54,10 +54,11 @@ def random_camera(rng, size):
     return Camera(pos, base + rng.normal(0, 9) - np.sign(lat) * rng.uniform(0, 8), max(6.0, pitch), focal, size)
 
 
-USUAL, SELDOM = "usual", "seldom"
-"""Mixes of pictures: a street as it is, and one with more of what a street shows seldom and a detector needs as often."""
+USUAL, SELDOM, WALKERS = "usual", "seldom", "walkers"
+"""Mixes of pictures: a street as it is, one with more of what a street shows seldom and a detector needs as often, and
+one with people on foot everywhere."""
 
-TRAFFIC_SHARE = {USUAL: [1.6, .7, 3.2, 5.5, .9, 1.6], SELDOM: [2.4, 2.4, 2.6, 4.0, 2.6, 2.2]}
+TRAFFIC_SHARE = {USUAL: [1.6, .7, 3.2, 5.5, .9, 1.6], SELDOM: [2.4, 2.4, 2.6, 4.0, 2.6, 2.2], WALKERS: [7.0, 1.6, 2.4, 3.2, 1.0, 1.4]}
 """Weights of CLASSES on the road."""
 
 
@@ -125,6 +126,7 @@ def scatter(rng, models, cam, density, jam, mix=USUAL):
 
 LIGHTS = ["day", "noon", "morning", "overcast", "rain", "dusk", "wet_dusk", "night"]
 LIGHT_SHARE = {USUAL: [.26, .10, .12, .16, .10, .06, .12, .08], SELDOM: [.14, .06, .07, .11, .13, .11, .16, .22]}
+LIGHT_SHARE[WALKERS] = LIGHT_SHARE[SELDOM]
 
 
 def random_light(rng, mix=USUAL):

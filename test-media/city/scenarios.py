@@ -137,6 +137,43 @@ def first_stand(track, after=0):
     return track.first + int(k[0])
 
 
+LONG_M, LONG_FRAMES = 30, 5 * FPS     # a queue as long as that for so long is an event; so is its end below 80 % of it
+
+
+def queue(tracks, models, frames):
+    """Metres from the westbound stop line to the rear of the last vehicle slower than 1.4 m/s, for each frame."""
+    length = []
+    for f in range(frames):
+        slow = [(t.xy[t.at(f)][0] + models[t.model].size[0] / 2 - street.STOP_A) for t in tracks
+                if t.at(f) is not None and 0 < t.xy[t.at(f)][1] < street.WA and t.xy[t.at(f)][0] > street.STOP_A - 2 and t.speed[t.at(f)] < 1.4]
+        slow, tail = sorted(slow), 0.0
+        for s in slow:            # a gap of more than 20 m ends the queue
+            if s - tail > 20:
+                break
+            tail = max(tail, s)
+        length.append(round(tail, 1))
+    return length
+
+
+def long_queues(length):
+    """The events of a queue on the westbound lane."""
+    events, onset = [], None
+    for f in range(len(length)):
+        if onset is None:
+            if f >= LONG_FRAMES and min(length[f - LONG_FRAMES:f + 1]) >= LONG_M:
+                onset = f - LONG_FRAMES
+        elif max(length[f - LONG_FRAMES:f + 1]) < .8 * LONG_M:
+            events.append(event("queue_length", None, onset, f - LONG_FRAMES, lane="westbound", queue_m=LONG_M))
+            onset = None
+    if onset is not None:
+        events.append(event("queue_length", None, onset, None, lane="westbound", queue_m=LONG_M))
+    return events
+
+
+def told_queue(length):
+    return {"queue_m_per_second": length[::FPS], "queue_definition": "metres from the stop line to the last vehicle slower than 1.4 m/s, gaps of more than 20 m end the queue"}
+
+
 def inside(xy, polygon):
     p = np.asarray(polygon, float)
     x, y = xy
@@ -193,8 +230,10 @@ def _lorry(models, name, text, seed, phase, flow, light):
     walkers(tracks, models, rng, 400, 7)
     lorry = next(t for t in tracks if t.scripted == "lorry")
     lorry.model = next(i for i, m in enumerate(models) if m.name == "truck_box")
+    length = queue(tracks, models, 40 * FPS)
     return Scene(name, text, seed, 40, east_camera(), light, tracks, lanes=EAST_LANES, lines=EAST_LINES,
-                 events=[event("stopped_vehicle", lorry, first_stand(lorry), None, lane="eastbound")])
+                 events=[event("stopped_vehicle", lorry, first_stand(lorry), None, lane="eastbound")] + long_queues(length),
+                 extra=told_queue(length) if max(length) > 0 else {})
 
 
 def stopped_lorry(models):
@@ -286,21 +325,11 @@ def congestion(models):
     tracks = sumo(models, seed, 24, seconds, flows(EW=1750, WE=420), "w", mix={"car": .28, "bus": .03})
     rng = np.random.default_rng(seed)
     walkers(tracks, models, rng, seconds * FPS, 6)
-    length = []
-    for f in range(seconds * FPS):
-        slow = [(t.xy[t.at(f)][0] + models[t.model].size[0] / 2 - street.STOP_A) for t in tracks
-                if t.at(f) is not None and 0 < t.xy[t.at(f)][1] < street.WA and t.xy[t.at(f)][0] > street.STOP_A - 2 and t.speed[t.at(f)] < 1.4]
-        slow, tail = sorted(slow), 0.0
-        for s in slow:            # a gap of more than 20 m ends the queue
-            if s - tail > 20:
-                break
-            tail = max(tail, s)
-        length.append(round(tail, 1))
-    onset = next((f for f in range(len(length)) if length[f] >= 30), None)
-    ev = [event("congestion", None, onset, None, lane="westbound", queue_m=30)] if onset is not None else []
+    length = queue(tracks, models, seconds * FPS)
+    onset = next((f for f in range(len(length)) if length[f] >= LONG_M), None)
+    ev = [event("congestion", None, onset, None, lane="westbound", queue_m=LONG_M)] if onset is not None else []
     return Scene("congestion", "The westbound approach stays red: a queue grows back from the stop line through the picture.", seed, seconds, east_camera(), "overcast", tracks,
-                 lanes=EAST_LANES, lines=EAST_LINES, events=ev,
-                 extra={"queue_m_per_second": length[::FPS], "queue_definition": "metres from the stop line to the last vehicle slower than 1.4 m/s, gaps of more than 20 m end the queue"})
+                 lanes=EAST_LANES, lines=EAST_LINES, events=ev + long_queues(length), extra=told_queue(length))
 
 
 def near_miss(models):
@@ -346,5 +375,47 @@ def _slice(track, j):
     return traffic.Track(track.uid, track.model, track.first + j, track.xy[j:j + 1], track.yaw[j:j + 1], track.speed[j:j + 1])
 
 
+def _people(models, name, seed, light):
+    """Many people on foot, on the road too, so that a detector is measured on dozens of them instead of a few."""
+    tracks = sumo(models, seed, 90, 40, flows(ew=420), "ew")
+    rng, n = np.random.default_rng(seed), 400
+    walkers(tracks, models, rng, n, 10)
+    kerb, placed = street.WA + 1.8, 0
+    for k in range(400):
+        x, t0, v = float(np.exp(rng.uniform(np.log(20), np.log(62)))), float(rng.uniform(0, 30)), float(rng.uniform(.9, 1.5))
+        m, side = pick(models, "person", rng), float(rng.choice([-1, 1]))
+        lane = side * (street.WA - float(rng.uniform(.8, 4.5)))
+        what = ("crosses", "walks along", "stands")[k % 3]
+        if what == "stands":
+            points, speeds = [(x, side * kerb), (x, lane)], [(0, v)]
+        elif what == "crosses":
+            points, speeds = [(x, side * kerb), (x + float(rng.uniform(-2, 2)), -side * kerb)], [(0, v)]
+        else:
+            points, speeds = [(x, side * kerb), (x, lane), (x + float(rng.choice([-1, 1])) * 14, lane)], [(0, v)]
+        yaw = float(rng.uniform(0, 2 * np.pi)) if what == "stands" else None
+        who = traffic.scripted(1000 + placed, m, int(t0 * FPS), FPS, n, points, speeds, what, yaw=yaw, parked=what == "stands")
+        if len(who.xy) > 20 and traffic.clearance(who, tracks, models) > .25:
+            tracks.append(who)
+            placed += 1
+        if placed == 30:
+            break
+    return Scene(name, f"{placed} people on the road among light traffic. To measure detectors on; not part of the repository.", seed, 40, east_camera(), light, tracks,
+                 lanes=EAST_LANES, lines=EAST_LINES)
+
+
+def people(models):
+    return _people(models, "people", 91, "day")
+
+
+def people_night(models):
+    return _people(models, "people-night", 92, "night")
+
+
+def people_rain(models):
+    return _people(models, "people-rain", 93, "rain")
+
+
 ALL = {"junction": junction, "stopped-lorry": stopped_lorry, "stopped-lorry-queue": stopped_lorry_queue, "wrong-way": wrong_way, "pedestrian": pedestrian, "empty-road": empty_road,
        "illegal-parking": illegal_parking, "congestion": congestion, "near-miss": near_miss, "junction-night": junction_night, "junction-rain": junction_rain}
+MEASURED = {"people": people, "people-night": people_night, "people-rain": people_rain}
+"""To measure detectors on, by `noise.py`; made by name, and not kept in the repository."""

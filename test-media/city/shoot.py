@@ -17,6 +17,9 @@ MOT_CLASS = {"person": 1, "car": 3, "bus": 3, "truck": 3, "bicycle": 4, "motorcy
 COLUMNS = ["id", "x0", "y0", "x1", "y1", "ax0", "ay0", "ax1", "ay1", "occlusion", "gx", "gy", "speed"]
 
 
+SCENES = {**scenarios.ALL, **scenarios.MEASURED}
+
+
 def names():
     return list(scenarios.ALL)
 
@@ -171,7 +174,7 @@ def clip(name, out, frames=None, again=False, dry=False):
         return
     begin = time.time()
     models = pictures.all_models(MODEL_SEED)
-    scene = scenarios.ALL[name](models)
+    scene = SCENES[name](models)
     n = min(frames or scene.frames, scene.frames)
     print(f"{name}: {len(scene.tracks)} tracks, {n} frames, events {scene.events}", flush=True)
     if dry:
@@ -251,7 +254,7 @@ def retell(name, out):
     truth = json.load(open(path))
     data = truth.pop("frames_data")
     models = pictures.all_models(MODEL_SEED)
-    scene = scenarios.ALL[name](models)
+    scene = SCENES[name](models)
     truth.update(told(scene, models, {(r[0], f) for f, rows in enumerate(data) for r in rows}, truth["frames"]))
     for t in scene.tracks:        # the traffic must be the filmed one
         for f in (truth["frames"] // 3, truth["frames"] // 2):
