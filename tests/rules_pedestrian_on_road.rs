@@ -11,7 +11,7 @@ use rules_support::*;
 use serde_json::{Value, json};
 use vantage::base::TrackId;
 use vantage::rule::{Draft, Lane, Scene};
-use vantage::scene::{ClassId, NormBox, NormPoint, Phase, Polygon, Segment, Track};
+use vantage::scene::{ClassId, Ground, NormBox, NormPoint, Phase, Polygon, Segment, Track};
 
 /// The lane runs to the right for y from 0.4 to 0.8; `box` spans x from 0.3 to 0.7 of it.
 fn params() -> Value {
@@ -105,6 +105,22 @@ fn riders_are_no_pedestrians() {
     assert_eq!(run(&[rider.clone(), car]), "");
     // Without any machine it is somebody on foot.
     assert_eq!(run(&[rider]), "start");
+}
+
+#[test]
+fn a_foot_point_that_errs_makes_no_pedestrian_of_a_rider() {
+    // Seen from above, 80 m wide: 4.4 m/s are 0.055 of it a second.
+    let matrix = [[80.0, 0.0, 0.0], [0.0, -40.0, 40.0], [0.0, 0.0, 1.0]];
+    let scene = Scene { ground: Ground::from_matrix(matrix, 0.1, NormPoint::new(0.5, 0.9)).ok(), ..scene() };
+    let run = |speed: f32| {
+        let mut object = walk(1, &[(0., 0.75, 0.6), (3.4, 0.75 + 3.4 * speed / 80.0, 0.6)]);
+        // One metre ahead of where he is, so that the mean of the first second is a metre a second too low.
+        let first = &mut object[0].1.bbox;
+        (first.x1, first.x2) = (first.x1 + 1.0 / 80.0, first.x2 + 1.0 / 80.0);
+        story(&play_at(0, &mut rule_in(&scene, "pedestrian_on_road", &params()), &scene, &frames(&[object])))
+    };
+    assert_eq!(run(4.4), "");
+    assert_eq!(run(1.4), "start");
 }
 
 #[test]

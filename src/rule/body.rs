@@ -110,7 +110,8 @@ const UNCERTAIN_METRES: f64 = 0.25;
 pub(super) struct Approach {
     /// Time to contact at constant velocity (Hayward 1972); 0 when they overlap; none when they miss each other.
     pub(super) ttc_seconds: Option<f64>,
-    /// Whether they would touch even if each were [`UNCERTAIN_METRES`] smaller all round.
+    /// Whether they would touch even if each were smaller all round, by [`UNCERTAIN_METRES`] and by half of what a standard
+    /// error of the velocity makes until then.
     pub(super) is_sure: bool,
     /// Rate at which their centres come nearer; negative when they part.
     pub(super) closing_speed: f64,
@@ -125,9 +126,12 @@ impl Approach {
         let (between, velocity) = (b.footprint.centre.minus(a.footprint.centre), b.velocity.minus(a.velocity));
         let closing = between.unit().map_or(0.0, |direction| -velocity.dot(direction));
         let error = (a.velocity_error * a.velocity_error + b.velocity_error * b.velocity_error).sqrt();
-        let inner = |body: &Body| body.footprint.inner(UNCERTAIN_METRES / metres);
+        let ttc_seconds = contact(&a.footprint, &b.footprint, velocity);
+        // Until contact the places drift apart by as much as the velocity is off; half of it for either.
+        let drift = error * ttc_seconds.unwrap_or(0.0) / 2.0;
+        let inner = |body: &Body| body.footprint.inner(UNCERTAIN_METRES / metres + drift);
         Some(Self {
-            ttc_seconds: contact(&a.footprint, &b.footprint, velocity),
+            ttc_seconds,
             is_sure: contact(&inner(a), &inner(b), velocity).is_some(),
             closing_speed: closing * metres,
             closing_error: error * metres,
@@ -180,12 +184,14 @@ pub(super) struct Stance {
 }
 
 impl Stance {
-    /// Not for a box that the picture's edge cuts, nor for one so far away that its own jitter is metres.
+    /// Not for a box that the picture's edge cuts, nor for one so far away that its own jitter is metres; nor, on the ground,
+    /// for one that is lower than half the usual height of its class: a helmet above a car's roof stands nowhere.
     pub(super) fn of(bbox: &NormBox, role: Role, scene: &Scene) -> Option<Self> {
         const EDGE: f32 = 0.002;
         /// How much a box's lower edge jitters, in its heights, and how many metres of that are too many.
         const JITTER: f64 = 0.05;
         const TOO_FUZZY_METRES: f64 = 0.75;
+        const SHOWN: f64 = 0.5;
         let is_cut = bbox.x1 <= EDGE || bbox.x2 >= 1.0 - EDGE || bbox.y2 >= 1.0 - EDGE;
         let height = f64::from(bbox.height());
         if is_cut || height <= 0.0 {
@@ -210,12 +216,14 @@ impl Stance {
         let (up, right) = (Flat::new(-x_by_y, -y_by_y), Flat::new(x_by_x, y_by_x).times(1.0 / f64::from(scene.aspect)));
         let place = ground.metres(bbox.anchor())?;
         let lane = || scene.lanes.values().find(|lane| lane.polygon.contains(bbox.anchor()));
-        (up.length() * JITTER * height <= TOO_FUZZY_METRES).then_some(Self {
+        let height_metres = height * right.length();
+        let is_shown = height_metres >= SHOWN * role.size().height;
+        (is_shown && up.length() * JITTER * height <= TOO_FUZZY_METRES).then_some(Self {
             place: Flat::new(place.x, place.y),
             away: up.unit()?,
             along: lane().and_then(|lane| lane_on_ground(lane, bbox.anchor(), scene)),
             unit_metres: 1.0,
-            height_metres: height * right.length(),
+            height_metres,
             half_width,
             height,
             on_ground: true,

@@ -43,7 +43,9 @@ impl Encounter {
 fn is_following(a: &Body, b: &Body) -> bool {
     const STANDS: f64 = 1.0;
     const SAME_WAY_COSINE: f64 = 0.866;
-    if a.speed() < STANDS || b.speed() < STANDS {
+    // Who may stand, by two standard errors, is taken to.
+    let may_stand = |body: &Body| body.speed() - 2.0 * body.velocity_error * body.unit_metres < STANDS;
+    if may_stand(a) || may_stand(b) {
         return true;
     }
     let headings = a.velocity.unit().zip(b.velocity.unit());

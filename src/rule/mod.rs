@@ -33,6 +33,7 @@ mod cover;
 mod crowd;
 mod draft;
 mod encounter;
+mod fit;
 mod flow_count;
 mod gate;
 mod held;

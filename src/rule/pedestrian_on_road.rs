@@ -5,6 +5,7 @@
 //! `exit_after`. Riders and people in vehicles are told by how they move with a machine ([`Together`]). A reported
 //! person whom the tracker loses and finds again nearby under a new identity goes on as the same happening.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::body::Flat;
 use super::carriageway::{Carriageway, Spot};
 use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
+use super::fit::Line;
 use super::held::PerTrack;
 use super::params::{Check, Common, ParamError, params, read};
 use super::roles::{PEOPLE, Role};
@@ -20,7 +22,7 @@ use super::table::{Compiled, Kind};
 use super::together::{Company, Together, may_ride};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{NormPoint, Phase, Severity, Track};
+use crate::scene::{Ground, Phase, Severity, Track};
 
 const NAME: &str = "pedestrian_on_road";
 
@@ -28,6 +30,8 @@ const NAME: &str = "pedestrian_on_road";
 const MIN_OBSERVATIONS: u32 = 3;
 /// Share of the sights since the stay began that must be on the road.
 const MIN_SHARE: f32 = 0.8;
+/// Share of the pictures since the stay began that must show the person.
+const MIN_SEEN: f32 = 0.4;
 /// A person not observed for so long may be found again as a new track.
 const UNSEEN: Duration = Duration::from_millis(300);
 /// How far a person gets, in heights of his box: at once (jitter, a hidden lower half), and each second (running).
@@ -36,6 +40,10 @@ const REACH: (f32, f32) = (0.7, 2.0);
 const SAME_HEIGHT: f32 = 1.6;
 /// Lost people who are waited for; beyond it the one lost longest ago is given up.
 const MAX_LOST: usize = 64;
+/// How fast somebody goes is told from the foot points of this time, so far apart.
+const WAY: Duration = Duration::from_secs(2);
+const WAY_STEP: Duration = Duration::from_millis(100);
+const WAY_CAPACITY: usize = 24;
 /// A box that ends here or lower is cut by the picture's edge: nobody knows where its feet are.
 const CUT_BELOW: f32 = 0.998;
 
@@ -80,8 +88,8 @@ fn compile(given: &Value, names: &SceneNames) -> Result<Compiled, Vec<ParamError
     validate(&params, errors, names)?;
     let values = serde_json::to_value(&params).unwrap_or_default();
     let common = params.common(PEOPLE);
-    let rule =
-        PedestrianOnRoad { params, common, people: PerTrack::new(), lost: Vec::new(), together: Together::default() };
+    let (people, together) = (PerTrack::new(), Together::default());
+    let rule = PedestrianOnRoad { params, common, people, lost: Vec::new(), together, frames: 0 };
     Ok(Compiled { rule: Box::new(rule), params: values })
 }
 
@@ -119,14 +127,16 @@ struct Walker {
     begun: u32,
     company: Company,
     sight: Sight,
+    /// Foot points of the last [`WAY`]: metres on the ground, else picture heights.
+    way: VecDeque<(MediaTime, Flat)>,
 }
 
 /// A time on the road.
 #[derive(Debug)]
 struct Stay {
     since: MediaTime,
-    /// Where it began.
-    from: NormPoint,
+    /// The number of the frame that it began in.
+    frame: u64,
     last_on: MediaTime,
     off_since: Option<MediaTime>,
     /// Sights since it began, and those of them on the road.
@@ -158,10 +168,13 @@ struct PedestrianOnRoad {
     people: PerTrack<Walker>,
     lost: Vec<Lost>,
     together: Together,
+    /// Frames so far.
+    frames: u64,
 }
 
 impl Rule for PedestrianOnRoad {
     fn observe(&mut self, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
+        self.frames += 1;
         self.give_up(frame.at, out);
         let role = |track: &Track| Role::of(&frame.scene.labels.name(track.class));
         let takes = |track: &Track| self.common.takes(track.class, &frame.scene.labels);
@@ -213,7 +226,9 @@ impl Rule for PedestrianOnRoad {
             out.push(Margin::at_least(id, "on_road_seconds", stayed.as_secs_f64(), least));
             let share = walker.stay.as_ref().map_or(0.0, Stay::share);
             out.push(Margin::at_least(id, "share_of_sights_on_road", f64::from(share), f64::from(MIN_SHARE)));
-            let pace = walker.stay.as_ref().map_or(0.0, |stay| stay.pace(&walker.sight, scene));
+            let shown = walker.stay.as_ref().map_or(0.0, |stay| stay.share_seen(self.frames));
+            out.push(Margin::at_least(id, "share_of_pictures", f64::from(shown), f64::from(MIN_SEEN)));
+            let pace = walker.pace_at_most(scene);
             out.push(Margin::at_most(id, "metres_per_second", pace, self.params.on_foot_below));
         }
     }
@@ -232,9 +247,10 @@ impl PedestrianOnRoad {
         let at = frame.at;
         let sight = Sight::new(track, at);
         let company = self.together.of(track.id);
-        let fresh = || Walker { stay: None, happening: None, begun: 0, company, sight };
+        let fresh = || Walker { stay: None, happening: None, begun: 0, company, sight, way: VecDeque::new() };
         let walker = self.people.touch(track.id, at, fresh);
         (walker.sight, walker.company) = (sight, company);
+        walker.go(frame.scene);
         if track.bbox.y2 >= CUT_BELOW {
             return;
         }
@@ -244,7 +260,7 @@ impl PedestrianOnRoad {
         }
         let spot = self.params.carriageway().spot(&track.bbox, frame.scene);
         let exit_after = self.params.exit_after.duration();
-        if let Some(left) = walker.step(spot, at, exit_after) {
+        if let Some(left) = walker.step(spot, at, self.frames, exit_after) {
             if let Some(happening) = walker.happening.take() {
                 out.push(ending(&self.params, &self.common, happening, sight, at, left, EndReason::Left));
             }
@@ -281,8 +297,9 @@ impl PedestrianOnRoad {
         let proved = lasted >= self.params.on_road_for.duration()
             && stay.on >= MIN_OBSERVATIONS
             && stay.share() >= MIN_SHARE
+            && stay.share_seen(self.frames) >= MIN_SEEN
             && walker.company == Company::Alone
-            && stay.pace(&walker.sight, frame.scene) < self.params.on_foot_below;
+            && walker.pace_at_most(frame.scene) < self.params.on_foot_below;
         if !proved || !self.common.old_enough(track, at) || !self.common.cooldown.pass(at) {
             return;
         }
@@ -361,11 +378,37 @@ impl Walker {
         self.stay.as_ref().map_or(self.sight.at, |stay| stay.last_on)
     }
 
+    /// Takes in the foot point.
+    fn go(&mut self, scene: &Scene) {
+        let (at, anchor) = (self.sight.at, self.sight.bbox.anchor());
+        while self.way.front().is_some_and(|(first, _)| at.since(*first) > WAY) {
+            self.way.pop_front();
+        }
+        if self.way.back().is_some_and(|(last, _)| at.since(*last) < WAY_STEP) || self.way.len() >= WAY_CAPACITY {
+            return;
+        }
+        let in_heights = || {
+            let place = scene.in_heights(anchor);
+            Some(Flat::new(f64::from(place.x), f64::from(place.y)))
+        };
+        let on_ground = |ground: &Ground| ground.metres(anchor).map(|place| Flat::new(place.x, place.y));
+        if let Some(place) = scene.ground.as_ref().map_or_else(in_heights, on_ground) {
+            self.way.push_back((at, place));
+        }
+    }
+
+    /// The speed over the last [`WAY`], metres per second, and two standard errors more: what it surely does not exceed.
+    /// Without a calibration by the height of the box, so that who goes along the line of sight seems slower.
+    fn pace_at_most(&self, scene: &Scene) -> f64 {
+        let by_height = || Role::Person.size().height / f64::from(self.sight.bbox.height());
+        let metres = if scene.ground.is_some() { 1.0 } else { by_height() };
+        Line::fit(self.way.iter()).map_or(0.0, |line| (line.slope.length() + 2.0 * line.slope_error) * metres)
+    }
+
     /// Takes in where the person stands; when the stay ended, if it is over.
-    fn step(&mut self, spot: Spot, at: MediaTime, exit_after: Duration) -> Option<MediaTime> {
+    fn step(&mut self, spot: Spot, at: MediaTime, frame: u64, exit_after: Duration) -> Option<MediaTime> {
         if spot == Spot::Road && self.stay.is_none() {
-            let from = self.sight.bbox.anchor();
-            self.stay = Some(Stay { since: at, from, last_on: at, off_since: None, seen: 0, on: 0 });
+            self.stay = Some(Stay { since: at, frame, last_on: at, off_since: None, seen: 0, on: 0 });
         }
         let stay = self.stay.as_mut()?;
         stay.seen = stay.seen.saturating_add(1);
@@ -388,16 +431,9 @@ impl Stay {
         self.on as f32 / self.seen.max(1) as f32
     }
 
-    /// The mean speed since it began, in a straight line, metres per second. Without a calibration by the height of the
-    /// box, so that who goes along the line of sight seems slower.
-    fn pace(&self, now: &Sight, scene: &Scene) -> f64 {
-        let (to, height) = (now.bbox.anchor(), now.bbox.height());
-        let on_ground = scene.ground.as_ref().and_then(|ground| {
-            let (from, to) = (ground.metres(self.from)?, ground.metres(to)?);
-            Some(Flat::new(to.x - from.x, to.y - from.y).length())
-        });
-        let by_height = || f64::from(scene.distance(self.from, to) / height) * Role::Person.size().height;
-        on_ground.unwrap_or_else(by_height) / now.at.seconds_since(self.since).max(f64::EPSILON)
+    /// Of the frames since it began, up to this one.
+    fn share_seen(&self, frame: u64) -> f32 {
+        self.seen as f32 / frame.saturating_sub(self.frame).saturating_add(1) as f32
     }
 }
 

@@ -1,10 +1,12 @@
 //! The last seconds of a road user on the plane: its velocity by least squares, and where it was.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::body::{Body, Flat, Stance};
 use super::draft::Sight;
+use super::fit::Line;
 use super::roles::Role;
 use super::scene::Scene;
 use crate::base::MediaTime;
@@ -16,7 +18,7 @@ const MIN_SPAN: Duration = Duration::from_millis(300);
 const MIN_PLACES: usize = 4;
 /// Places nearer in time than this add nothing.
 const SPACING: Duration = Duration::from_millis(60);
-const CAPACITY: usize = 14;
+const CAPACITY: usize = 18;
 /// A velocity is told only of a place that is so fresh.
 const FRESH: Duration = Duration::from_millis(250);
 /// A heading is told only of somebody who moves, metres per second.
@@ -26,11 +28,20 @@ const PATH_LENGTH: Duration = Duration::from_secs(4);
 const PATH_STEP: Duration = Duration::from_millis(100);
 const PATH_CAPACITY: usize = 42;
 /// Within [`STEADY`] the height of a box, in metres where it stands, changes by no more than this factor. More, and
-/// something hides its lower edge or no longer does: the place jumps, the object does not.
+/// something hides its lower edge or no longer does: the place jumps, the object does not. A single box that errs is no
+/// change, and no place either.
 const STEADY: Duration = Duration::from_secs(1);
 const STEADY_ON_GROUND: f64 = 1.18;
 /// In picture heights, which grow as it comes near.
 const STEADY_IN_PICTURE: f64 = 1.4;
+
+/// Where a box stood, and how high it was there in metres.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: MediaTime,
+    place: Flat,
+    height_metres: f64,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -39,8 +50,12 @@ pub(super) struct Trace {
     pub(super) role: Role,
     /// When it was first seen by the rule.
     pub(super) since: MediaTime,
-    places: VecDeque<(MediaTime, Flat)>,
-    heights: VecDeque<(MediaTime, f64)>,
+    /// The last [`STEADY`], oldest first.
+    seen: VecDeque<Seen>,
+    /// When the box last changed its height.
+    unsteady_at: MediaTime,
+    /// The places of those within [`WINDOW`] whose lower edge can be trusted.
+    places: Vec<(MediaTime, Flat)>,
     stance: Option<Stance>,
     heading: Option<Flat>,
     path: VecDeque<Body>,
@@ -53,8 +68,9 @@ impl Trace {
             sight,
             role,
             since: sight.at,
-            places: VecDeque::new(),
-            heights: VecDeque::new(),
+            seen: VecDeque::new(),
+            unsteady_at: MediaTime(i64::MIN),
+            places: Vec::new(),
             stance: None,
             heading: None,
             path: VecDeque::new(),
@@ -66,20 +82,13 @@ impl Trace {
     pub(super) fn push(&mut self, sight: Sight, role: Role, scene: &Scene) {
         (self.sight, self.role) = (sight, role);
         if let Some(stance) = Stance::of(&sight.bbox, role, scene) {
-            if !self.is_steady(sight.at, &stance) {
-                self.places.clear();
-            }
-            if self.places.back().is_none_or(|(last, _)| sight.at.since(*last) >= SPACING) {
-                if self.places.len() >= CAPACITY {
-                    self.places.pop_front();
-                }
-                self.places.push_back((sight.at, stance.place));
-            }
+            self.remember(sight.at, &stance);
             self.stance = Some(stance);
         }
-        while self.places.front().is_some_and(|(first, _)| sight.at.since(*first) > WINDOW) {
-            self.places.pop_front();
+        while self.seen.front().is_some_and(|first| sight.at.since(first.at) > STEADY) {
+            self.seen.pop_front();
         }
+        self.trust(sight.at);
         self.now = self.estimate(sight.at);
         if let Some(body) = self.now {
             let fast = body.speed() >= MOVES && body.speed() >= 3.0 * body.velocity_error * body.unit_metres;
@@ -98,18 +107,45 @@ impl Trace {
         }
     }
 
-    /// Takes in the height, and says whether the lower edge of the box can be trusted.
-    fn is_steady(&mut self, at: MediaTime, stance: &Stance) -> bool {
-        if self.heights.back().is_none_or(|(last, _)| at.since(*last) >= SPACING) {
-            self.heights.push_back((at, stance.height_metres));
+    fn remember(&mut self, at: MediaTime, stance: &Stance) {
+        if self.seen.back().is_some_and(|last| at.since(last.at) < SPACING) {
+            return;
         }
-        while self.heights.front().is_some_and(|(first, _)| at.since(*first) > STEADY) {
-            self.heights.pop_front();
+        if self.seen.len() >= CAPACITY {
+            self.seen.pop_front();
         }
-        let heights = || self.heights.iter().map(|(_, height)| *height).chain([stance.height_metres]);
-        let (least, most) = (heights().fold(f64::INFINITY, f64::min), heights().fold(0.0, f64::max));
+        self.seen.push_back(Seen { at, place: stance.place, height_metres: stance.height_metres });
+    }
+
+    /// Takes the places whose lower edge can be trusted.
+    fn trust(&mut self, at: MediaTime) {
+        self.places.clear();
+        let (Some(stance), Some(middle)) = (&self.stance, self.middle_height(0..self.seen.len())) else { return };
         let factor = if stance.is_on_ground() { STEADY_ON_GROUND } else { STEADY_IN_PICTURE };
-        most <= least * factor
+        // The middle one of three in a row knows nothing of a single error.
+        let (mut least, mut most) = (middle, middle);
+        for start in 0..self.seen.len().saturating_sub(2) {
+            let height = self.middle_height(start..start + 3).unwrap_or(middle);
+            (least, most) = (least.min(height), most.max(height));
+        }
+        if most > least * factor {
+            self.unsteady_at = at;
+            return;
+        }
+        let errs = |height: f64| height.max(middle) > height.min(middle) * factor.sqrt();
+        let fresh = self.seen.iter().filter(|seen| seen.at > self.unsteady_at && at.since(seen.at) <= WINDOW);
+        self.places.extend(fresh.filter(|seen| !errs(seen.height_metres)).map(|seen| (seen.at, seen.place)));
+    }
+
+    /// The median of the heights of some of the sights.
+    fn middle_height(&self, which: Range<usize>) -> Option<f64> {
+        let mut heights = [0.0; CAPACITY];
+        let heights = &mut heights[..which.len()];
+        for (height, seen) in heights.iter_mut().zip(self.seen.range(which)) {
+            *height = seen.height_metres;
+        }
+        let middle = heights.len() / 2;
+        (!heights.is_empty()).then(|| *heights.select_nth_unstable_by(middle, f64::total_cmp).1)
     }
 
     /// The road user in the frame of its last sight; none while too little is known.
@@ -126,7 +162,7 @@ impl Trace {
     pub(super) fn jolt(&self) -> Option<Jolt> {
         let unit = self.now?.unit_metres;
         let middle = self.places.len() / 2;
-        let (old, new) = (Line::fit(self.places.range(..middle))?, Line::fit(self.places.range(middle..))?);
+        let (old, new) = (Line::fit(self.places[..middle].iter())?, Line::fit(self.places[middle..].iter())?);
         let apart = old.mean_seconds_to(&new);
         let error = (old.slope_error.powi(2) + new.slope_error.powi(2)).sqrt();
         let per_second = |change: f64| (change - 2.0 * error) * unit / apart;
@@ -138,7 +174,7 @@ impl Trace {
 
     /// The newest place, and the velocity by least squares over the window with the standard error that the residuals tell.
     fn estimate(&self, at: MediaTime) -> Option<Body> {
-        let (first, last) = (self.places.front()?, self.places.back()?);
+        let (first, last) = (self.places.first()?, self.places.last()?);
         let known = self.places.len() >= MIN_PLACES && last.0.since(first.0) >= MIN_SPAN && at.since(last.0) <= FRESH;
         let stance = self.stance.as_ref().filter(|_| known)?;
         let line = Line::fit(self.places.iter())?;
@@ -156,41 +192,6 @@ pub(super) struct Jolt {
     pub(super) change: f64,
     /// Of the speed: positive when it falls.
     pub(super) braking: f64,
-}
-
-/// Places over time by least squares.
-struct Line {
-    origin: MediaTime,
-    mean_time: f64,
-    slope: Flat,
-    /// Standard error of the slope, one axis.
-    slope_error: f64,
-}
-
-impl Line {
-    /// None for fewer than three places or places at one time.
-    fn fit<'a>(places: impl Iterator<Item = &'a (MediaTime, Flat)> + Clone) -> Option<Self> {
-        let origin = places.clone().next()?.0;
-        let time = |at: MediaTime| at.seconds_since(origin);
-        let count = places.clone().count() as f64;
-        let mean_time = places.clone().map(|(at, _)| time(*at)).sum::<f64>() / count;
-        let mean = places.clone().fold(Flat::default(), |sum, (_, place)| sum.plus(*place)).times(1.0 / count);
-        let spread: f64 = places.clone().map(|(at, _)| (time(*at) - mean_time).powi(2)).sum();
-        let slope = places.clone().fold(Flat::default(), |sum, (at, place)| {
-            sum.plus(place.minus(mean).times((time(*at) - mean_time) / spread))
-        });
-        let squares = places.map(|(at, place)| {
-            let off = place.minus(mean.plus(slope.times(time(*at) - mean_time)));
-            off.dot(off)
-        });
-        // Two axes, two parameters each.
-        let slope_error = (squares.sum::<f64>() / (2.0 * count - 4.0) / spread).sqrt();
-        (count >= 3.0 && spread > 0.0).then_some(Self { origin, mean_time, slope, slope_error })
-    }
-
-    fn mean_seconds_to(&self, later: &Self) -> f64 {
-        later.origin.seconds_since(self.origin) + later.mean_time - self.mean_time
-    }
 }
 
 #[cfg(test)]
@@ -233,13 +234,67 @@ mod tests {
                 assert!(n < 3);
                 continue;
             };
-            assert!(trace.places.len() <= CAPACITY && trace.path.len() <= PATH_CAPACITY);
+            assert!(trace.seen.len() <= CAPACITY && trace.path.len() <= PATH_CAPACITY);
             let off = body.velocity.minus(Flat::new(1.2, 0.2)).length();
             covered += u32::from(off <= 2.5 * body.velocity_error);
             // The anchor is the near edge, half a car's width and the footprint's slant before the middle.
             assert!((0.9..1.5).contains(&(body.footprint.centre.y - 5.0 - 0.2 * t)), "{body:?}");
         }
         assert!(covered >= 180, "{covered}");
+    }
+
+    /// The same, its box so many times as high; what hides its lower part moves the lower edge up.
+    fn box_of(t: f64, x: f64, y: f64, height: f64, hidden: f64) -> Sight {
+        let seen = sight(t, x, y);
+        let y2 = seen.bbox.y2 - (0.08 * hidden) as f32;
+        Sight { bbox: NormBox { y1: seen.bbox.y2 - (0.08 * height) as f32, y2, ..seen.bbox }, ..seen }
+    }
+
+    #[test]
+    fn a_height_that_errs_now_and_then_takes_no_velocity_away() {
+        let scene = scene();
+        let mut trace = Trace::new(sight(0.0, 5.0, 5.0), Role::Car);
+        for n in 0..40u32 {
+            let t = f64::from(n) / 10.0;
+            // Every fifth box ends far below the wheels.
+            let hidden = if n % 5 == 4 { -0.3 } else { 0.0 };
+            trace.push(box_of(t, 5.0 + 3.0 * t, 5.0, 1.0, hidden), Role::Car, &scene);
+            let Some(body) = trace.now() else {
+                assert!(n < 5, "{n}");
+                continue;
+            };
+            assert!(body.velocity.minus(Flat::new(3.0, 0.0)).length() < 0.05, "{n}: {body:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_being_hidden_has_no_velocity_and_has_one_again_once_the_box_is_steady() {
+        let scene = scene();
+        let mut trace = Trace::new(sight(0.0, 5.0, 5.0), Role::Car);
+        let mut known = Vec::new();
+        for n in 0..60u32 {
+            let t = f64::from(n) / 10.0;
+            // From second 2 to second 3 its lower 45 % go behind something.
+            let hidden = 0.45 * (t - 2.0).clamp(0.0, 1.0);
+            trace.push(box_of(t, 5.0 + 3.0 * t, 5.0, 1.0, hidden), Role::Car, &scene);
+            if let Some(body) = trace.now() {
+                let off = body.velocity.minus(Flat::new(3.0, 0.0)).length();
+                assert!(off < 0.6, "{t}: {body:?}");
+                known.push(n);
+            }
+        }
+        assert!(known.iter().any(|n| *n < 20) && !known.iter().any(|n| (26..=33).contains(n)), "{known:?}");
+        assert!((45..60).all(|n| known.contains(&n)), "{known:?}");
+    }
+
+    #[test]
+    fn less_than_half_of_somebody_stands_nowhere() {
+        let scene = scene();
+        let mut trace = Trace::new(sight(0.0, 5.0, 5.0), Role::Car);
+        for n in 0..30 {
+            trace.push(box_of(f64::from(n) / 10.0, 5.0, 5.0, 1.0, 0.6), Role::Car, &scene);
+        }
+        assert!(trace.now().is_none());
     }
 
     #[test]

@@ -64,8 +64,8 @@ fn show(title: &str, scored: &[Scored], details: bool) {
     for alarm in scored.iter().flat_map(|s| &s.alarms).filter(told) {
         let verdict = if alarm.verdict == Verdict::False { "false" } else { "again" };
         println!(
-            "{verdict} {} {} {} at {:.1} s, {:.0?}: {}; its track followed {}",
-            alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about, alarm.followed
+            "{verdict} {} {} {} at {:.1} s, {:.0?}: {}; its track followed {}; {}",
+            alarm.camera, alarm.rule, alarm.kind, alarm.at_s, alarm.bbox, alarm.about, alarm.followed, alarm.measured
         );
     }
 }

@@ -27,6 +27,8 @@ pub struct Alarm {
     pub about: String,
     /// The objects that its track followed before, the latest last.
     pub followed: String,
+    /// What the rule says it measured.
+    pub measured: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +236,7 @@ impl Judge<'_> {
             bbox,
             about: best.map_or_else(|| "nothing".to_owned(), |s| self.describe(s, told.frame)),
             followed: String::new(),
+            measured: serde_json::to_string(&told.draft.measured).unwrap(),
         }
     }
 
