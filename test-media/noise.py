@@ -7,7 +7,8 @@
 
 Everything is measured against what a player of trajectories knows as well: the whole box of each object (*amodal*),
 and how much of it the whole boxes of nearer objects cover (*cover*), on a grid of 16 x 16 cells. Lengths are in heights
-of the amodal box within the picture. Three things are written for each light:
+of the amodal box within the picture. Whoever trees or posts hide is left out: a player knows none. Three things are
+written for each light:
 
 - score: the share of misses, and quantiles of the score of the rest, by sort of object, height and cover; whoever is
   cut by the picture's edge has a table of his own.
@@ -20,7 +21,7 @@ of the amodal box within the picture. Three things are written for each light:
   being missed later (Pearson, Phil. Trans. A 195, 1900).
 
 Besides: classes taken for others; second boxes of one object (a rider found as a person as well, a reflection); boxes where
-nothing is, by size, class, score and life.
+nothing is, by size, class, score and life, and whether on the road: foliage that is taken for somebody stands beside it.
 """
 import argparse
 import json
@@ -29,6 +30,8 @@ import os
 import statistics
 
 import numpy as np
+
+from city import street
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIGHTS = {"day": ["junction", "stopped-lorry", "stopped-lorry-queue", "wrong-way", "pedestrian", "empty-road", "illegal-parking", "congestion", "near-miss", "people"],
@@ -40,6 +43,7 @@ HEIGHTS = [0, 12, 16, 20, 26, 36, 56]                # lower bounds, pixels of a
 COVERS = [0, .1, .25, .45, .65, .85]                 # lower bounds
 CUTS = [.12, .35, .6]                                # lower bounds of the share that the picture's edge takes
 CUT = CUTS[0]
+SCENERY = .3                                         # who is hidden so much more than others hide him stands behind a tree
 LEAST_ROWS = 150                                     # a cell with fewer rows borrows from its neighbours
 EDGE_PX = 16                                         # edges of lower objects say little: a pixel is much of them
 CELLS = 16
@@ -86,6 +90,8 @@ def rows_of(folder, clip, coco, more):
         pairs = match(dets, [(inside[i], np.array(frame[i][1:5], float), label[frame[i][0]]) for i in range(n)])
         for i, r in enumerate(frame):
             cover, visible, cut = seen[i]
+            if r[9] - cover > SCENERY:
+                continue
             d = dets[pairs[i]] if i in pairs else None
             rows.append(dict(key=(clip, r[0]), frame=f, label=label[r[0]], box=inside[i], visible=visible, cover=cover, cut=cut, speed=r[12], height=inside[i][3] - inside[i][1], det=d))
         used = set(pairs.values())
@@ -96,7 +102,7 @@ def rows_of(folder, clip, coco, more):
             if i is not None:
                 extra.append(dict(key=(clip, frame[i][0]), frame=f, label=label[frame[i][0]], box=inside[i], det=d))
             else:
-                stray.append(dict(key=(clip, f), det=d))
+                stray.append(dict(key=(clip, f), det=d, on_road=on_road(truth["camera"], (d[0] + d[2]) / 2, d[3])))
     return rows, extra, stray, truth["frames"]
 
 
@@ -107,6 +113,16 @@ def owner(det, boxes):
     if best is None or share_of(det, boxes[best]) > .25:
         return best
     return next((i for i, box in enumerate(boxes) if mirrors(det, box)), None)
+
+
+def on_road(camera, x, y):
+    """Whether a pixel shows ground of a carriageway."""
+    ground = lambda x, y: np.array(camera["image_to_ground"]) @ (x, y, 1)
+    (_, _, cx), (_, _, cy), _ = camera["intrinsics"]
+    p, below = ground(x, y), ground(cx, 2 * cy)
+    if p[2] * below[2] <= 0:       # above the horizon
+        return False
+    return bool(abs(p[1] / p[2]) < street.WA or abs(p[0] / p[2]) < street.WB)
 
 
 def mirrors(det, box):
@@ -382,18 +398,16 @@ def strays(stray, frames):
         if prev is None:
             prev = (clip, f, len(open_))
             open_[prev] = []
-        open_[prev].append((f, s["det"]))
+        open_[prev].append((f, s["det"], s["on_road"]))
     lives = [v for v in open_.values()]
     span = [v[-1][0] - v[0][0] + 1 for v in lives]
-    pick = np.linspace(0, len(lives) - 1, min(len(lives), 80)).astype(int)
-    order = sorted(range(len(lives)), key=lambda i: span[i])
-    sample = []
-    for i in (order[k] for k in pick):
+    sample = []                          # every one of them: the few that stay for long weigh most
+    for i in sorted(range(len(lives)), key=lambda i: span[i]):
         v = lives[i]
         d = v[len(v) // 2][1]
-        sample.append([d[5], round(float(np.median([q[1][4] for q in v])), 3), span[i], round(len(v) / span[i], 2)] + [round(float(q), 1) for q in d[:4]])
+        sample.append([d[5], round(float(np.median([q[1][4] for q in v])), 3), span[i], round(len(v) / span[i], 2)] + [round(float(q), 1) for q in d[:4]] + [int(sum(q[2] for q in v) * 2 > len(v))])
     return {"boxes_per_frame": round(len(stray) / frames, 4), "begin_per_frame": round(len(lives) / frames, 5), "life_frames": quantiles(span) if span else [0] * 21,
-            "sample_columns": ["class", "score", "life_frames", "share_of_life", "x0", "y0", "x1", "y1"], "samples": sample}
+            "sample_columns": ["class", "score", "life_frames", "share_of_life", "x0", "y0", "x1", "y1", "on_road"], "samples": sample}
 
 
 def miss_runs(rows, least_height=20, most_cover=.25):
@@ -440,7 +454,7 @@ def main():
     ap.add_argument("--out", required=True)
     a = ap.parse_args()
     out = {"schema": 1, "written_by": "test-media/noise.py", "model": a.model, "model_sha256": a.sha256, "score_threshold": a.score, "picture": [640, 360], "labels": LABELS,
-           "sorts": {l: sort_of(l) for l in LABELS}, "heights_px": HEIGHTS, "covers": COVERS, "cuts": CUTS, "cells": CELLS,
+           "sorts": {l: sort_of(l) for l in LABELS}, "heights_px": HEIGHTS, "covers": COVERS, "cuts": CUTS, "cells": CELLS, "road_half_width_m": street.WA,
            "lights": {light: measure(a.folder, clips, a.coco, a.more) for light, clips in LIGHTS.items()}}
     with open(a.out, "w") as f:
         json.dump(out, f, separators=(",", ":"))

@@ -1,7 +1,6 @@
 //! The last seconds of a road user on the plane: its velocity by least squares, and where it was.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::time::Duration;
 
 use super::body::{Body, Flat, Stance};
@@ -41,6 +40,8 @@ struct Seen {
     at: MediaTime,
     place: Flat,
     height_metres: f64,
+    /// The middle one of this height and the two before: it knows nothing of a single error.
+    middle_of_three: f64,
 }
 
 /// See the module.
@@ -114,19 +115,20 @@ impl Trace {
         if self.seen.len() >= CAPACITY {
             self.seen.pop_front();
         }
-        self.seen.push_back(Seen { at, place: stance.place, height_metres: stance.height_metres });
+        let height = stance.height_metres;
+        let mut last = self.seen.iter().rev().map(|seen| seen.height_metres);
+        let middle_of_three = last.next().zip(last.next()).map_or(height, |(b, a)| a.max(b).min(a.min(b).max(height)));
+        self.seen.push_back(Seen { at, place: stance.place, height_metres: height, middle_of_three });
     }
 
     /// Takes the places whose lower edge can be trusted.
     fn trust(&mut self, at: MediaTime) {
         self.places.clear();
-        let (Some(stance), Some(middle)) = (&self.stance, self.middle_height(0..self.seen.len())) else { return };
+        let (Some(stance), Some(middle)) = (&self.stance, self.middle_height()) else { return };
         let factor = if stance.is_on_ground() { STEADY_ON_GROUND } else { STEADY_IN_PICTURE };
-        // The middle one of three in a row knows nothing of a single error.
         let (mut least, mut most) = (middle, middle);
-        for start in 0..self.seen.len().saturating_sub(2) {
-            let height = self.middle_height(start..start + 3).unwrap_or(middle);
-            (least, most) = (least.min(height), most.max(height));
+        for seen in self.seen.iter().skip(2) {
+            (least, most) = (least.min(seen.middle_of_three), most.max(seen.middle_of_three));
         }
         if most > least * factor {
             self.unsteady_at = at;
@@ -137,15 +139,14 @@ impl Trace {
         self.places.extend(fresh.filter(|seen| !errs(seen.height_metres)).map(|seen| (seen.at, seen.place)));
     }
 
-    /// The median of the heights of some of the sights.
-    fn middle_height(&self, which: Range<usize>) -> Option<f64> {
+    /// The median of the heights.
+    fn middle_height(&self) -> Option<f64> {
         let mut heights = [0.0; CAPACITY];
-        let heights = &mut heights[..which.len()];
-        for (height, seen) in heights.iter_mut().zip(self.seen.range(which)) {
+        for (height, seen) in heights.iter_mut().zip(&self.seen) {
             *height = seen.height_metres;
         }
-        let middle = heights.len() / 2;
-        (!heights.is_empty()).then(|| *heights.select_nth_unstable_by(middle, f64::total_cmp).1)
+        let heights = heights.get_mut(..self.seen.len()).filter(|heights| !heights.is_empty())?;
+        Some(*heights.select_nth_unstable_by(heights.len() / 2, f64::total_cmp).1)
     }
 
     /// The road user in the frame of its last sight; none while too little is known.

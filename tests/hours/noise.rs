@@ -12,7 +12,8 @@ use serde::Deserialize;
 use vantage::scene::{ClassId, Detection, NormBox};
 
 use super::street::Dice;
-use super::view::{Px, Seen};
+use super::traffic::Head;
+use super::view::{Px, Seen, View};
 
 /// Below this speed, m/s, an object stands.
 const STANDING: f64 = 0.3;
@@ -26,6 +27,8 @@ pub struct Measured {
     heights_px: Vec<f64>,
     covers: Vec<f64>,
     cuts: Vec<f64>,
+    /// How far from the middle of the road the kerbs are, where it was measured and where it is played back.
+    road_half_width_m: f64,
     lights: BTreeMap<String, Light>,
 }
 
@@ -113,8 +116,8 @@ struct Strays {
     samples: Vec<StraySample>,
 }
 
-/// Class, score, life in frames, share of it that shows, box in pixels.
-type StraySample = (u16, f64, u32, f64, f64, f64, f64, f64);
+/// Class, score, life in frames, share of it that shows, box in pixels, whether its foot is on the road.
+type StraySample = (u16, f64, u32, f64, f64, f64, f64, f64, u8);
 
 impl Measured {
     pub fn read(path: &Path) -> Self {
@@ -163,12 +166,15 @@ struct Mood {
 struct Stray {
     sample: usize,
     until: i64,
+    /// By how far it is shown aside, so that it is on the road or beside it as where it was measured; pixels.
+    aside: f64,
 }
 
 /// A detector at work on one camera.
 pub struct Detector<'a> {
     measured: &'a Measured,
     light: &'a Light,
+    view: View<'a>,
     seed: u64,
     dt: f64,
     size: [f64; 2],
@@ -178,17 +184,18 @@ pub struct Detector<'a> {
 }
 
 impl<'a> Detector<'a> {
-    pub fn new(measured: &'a Measured, light: &str, seed: u64, fps: f64, size: [f64; 2]) -> Self {
-        let light = measured.lights.get(light).unwrap_or_else(|| panic!("no noise for {light}"));
+    pub fn new(measured: &'a Measured, head: &'a Head) -> Self {
+        let light = measured.lights.get(&head.light).unwrap_or_else(|| panic!("no noise for {}", head.light));
         Self {
             measured,
             light,
-            seed,
-            dt: 1.0 / fps,
-            size,
+            view: View::new(&head.camera, head.width, head.height),
+            seed: head.seed,
+            dt: 1.0 / head.fps,
+            size: [head.width, head.height],
             moods: BTreeMap::new(),
             strays: Vec::new(),
-            dice: Dice(seed ^ 0x5eed),
+            dice: Dice(head.seed ^ 0x5eed),
         }
     }
 
@@ -224,17 +231,31 @@ impl<'a> Detector<'a> {
         let strays = &self.light.strays;
         if !strays.samples.is_empty() && f64::from(self.dice.share()) < strays.begin_per_frame {
             let sample = self.dice.next() as usize % strays.samples.len();
-            self.strays.push(Stray { sample, until: frame + i64::from(strays.samples[sample].2) });
+            let until = frame + i64::from(strays.samples[sample].2);
+            self.strays.extend(self.aside(&strays.samples[sample]).map(|aside| Stray { sample, until, aside }));
         }
         self.strays.retain(|stray| frame < stray.until);
         for stray in &self.strays {
-            let (class, score, _, shows, x0, y0, x1, y1) = strays.samples[stray.sample];
+            let (class, score, _, shows, x0, y0, x1, y1, _) = strays.samples[stray.sample];
             if f64::from(self.dice.share()) >= shows {
                 continue;
             }
             let mut shake = |v: f64| v + 0.02 * (y1 - y0) * f64::from(self.dice.normal());
+            let (x0, x1) = (x0 + stray.aside, x1 + stray.aside);
             found.push((class, score, [shake(x0), shake(y0), shake(x1), shake(y1)]));
         }
+    }
+
+    /// The least way aside, in the row of its foot, to where this camera has road for what was measured on the road, and
+    /// none for what was measured beside it; none where the row has no such place.
+    fn aside(&self, &(.., x0, _, x1, y1, on_road): &StraySample) -> Option<f64> {
+        const STEP: f64 = 4.0;
+        let fits = |x: f64| {
+            let is_road = self.view.ground(x, y1).is_some_and(|[_, y]| y.abs() < self.measured.road_half_width_m);
+            (0.0..=self.size[0]).contains(&x) && is_road == (on_road == 1)
+        };
+        let steps = (0..).map(|n| f64::from(n) * STEP).take_while(|way| *way <= self.size[0]);
+        steps.flat_map(|way| [way, -way]).find(|way| fits((x0 + x1) / 2.0 + way))
     }
 }
 

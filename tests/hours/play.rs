@@ -63,7 +63,7 @@ pub fn play(
     let mut detector = match eye {
         Eye::Measured(measured) => {
             assert_eq!(measured.labels, LABELS);
-            Some(Detector::new(measured, &head.light, head.seed, head.fps, size))
+            Some(Detector::new(measured, head))
         }
         Eye::Perfect => None,
     };

@@ -45,6 +45,16 @@ impl<'a> View<'a> {
         Self { camera, width, height }
     }
 
+    /// Where on the ground a pixel looks, metres; none above the horizon.
+    pub fn ground(&self, u: f64, v: f64) -> Option<[f64; 2]> {
+        let (r, t) = (&self.camera.rotation_world_to_camera, &self.camera.translation_m);
+        let ray = [(u - self.width / 2.0) / self.camera.focal_px, (v - self.height / 2.0) / self.camera.focal_px, 1.0];
+        let to_world = |a: &[f64; 3], axis: usize| (0..3).map(|k| r[k][axis] * a[k]).sum::<f64>();
+        let (down, height) = (to_world(&ray, 2), -to_world(t, 2));
+        let far = -height / down;
+        (down < 0.0).then(|| [0, 1].map(|axis| far * to_world(&ray, axis) - to_world(t, axis)))
+    }
+
     /// All objects that the picture shows.
     pub fn see(&self, present: impl Iterator<Item = (usize, Pose, [f64; 3])>) -> Vec<Seen> {
         let mut seen: Vec<Seen> = present.filter_map(|(object, pose, size)| self.alone(object, pose, size)).collect();
