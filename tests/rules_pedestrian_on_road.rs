@@ -107,20 +107,34 @@ fn riders_are_no_pedestrians() {
     assert_eq!(run(&[rider]), "start");
 }
 
+/// Seen from above, so many metres wide and half as deep. A box is a tenth of that depth high.
+fn calibrated(wide: f64) -> Scene {
+    let matrix = [[wide, 0.0, 0.0], [0.0, -wide / 2.0, wide / 2.0], [0.0, 0.0, 1.0]];
+    Scene { ground: Ground::from_matrix(matrix, 0.1, NormPoint::new(0.5, 0.9)).ok(), ..scene() }
+}
+
+fn run_in(scene: &Scene, object: Vec<(f64, Track)>) -> String {
+    story(&play_at(0, &mut rule_in(scene, "pedestrian_on_road", &params()), scene, &frames(&[object])))
+}
+
 #[test]
 fn a_foot_point_that_errs_makes_no_pedestrian_of_a_rider() {
-    // Seen from above, 80 m wide: 4.4 m/s are 0.055 of it a second.
-    let matrix = [[80.0, 0.0, 0.0], [0.0, -40.0, 40.0], [0.0, 0.0, 1.0]];
-    let scene = Scene { ground: Ground::from_matrix(matrix, 0.1, NormPoint::new(0.5, 0.9)).ok(), ..scene() };
     let run = |speed: f32| {
-        let mut object = walk(1, &[(0., 0.75, 0.6), (3.4, 0.75 + 3.4 * speed / 80.0, 0.6)]);
+        let mut object = walk(1, &[(0., 0.75, 0.6), (2.0, 0.75 + 2.0 * speed / 40.0, 0.6)]);
         // One metre ahead of where he is, so that the mean of the first second is a metre a second too low.
         let first = &mut object[0].1.bbox;
-        (first.x1, first.x2) = (first.x1 + 1.0 / 80.0, first.x2 + 1.0 / 80.0);
-        story(&play_at(0, &mut rule_in(&scene, "pedestrian_on_road", &params()), &scene, &frames(&[object])))
+        (first.x1, first.x2) = (first.x1 + 1.0 / 40.0, first.x2 + 1.0 / 40.0);
+        run_in(&calibrated(40.0), object)
     };
     assert_eq!(run(4.4), "");
     assert_eq!(run(1.4), "start");
+}
+
+#[test]
+fn nobody_on_foot_is_as_large_as_a_car() {
+    let stands = || walk(1, &[(0., 0.1, 0.6), (5., 0.1, 0.6)]);
+    assert_eq!(run_in(&calibrated(40.0), stands()), "start", "2 m high");
+    assert_eq!(run_in(&calibrated(60.0), stands()), "", "3 m high");
 }
 
 #[test]

@@ -19,7 +19,9 @@ import torch
 
 from . import augment, calibrate, clips, curves, dataset, evaluate, export, teacher, timing, train
 from .assign import Truth, assign
+from .checkpoint import save
 from .dataset import ANY, Labels, Picture, SplitError, check_teaching, may_teach
+from .merge import merge
 from .network import Deployed, Detector, centres
 from .optimise import orthogonal
 
@@ -290,6 +292,18 @@ class Clips(unittest.TestCase):
         ElementTree.fromstring(drawn)
         self.assertIn(f"{tally.ap('a', 2):.1f}<", drawn)
         self.assertEqual(drawn.count("<circle"), 1)
+
+
+class Merging(unittest.TestCase):
+    def test_weights_are_the_mean_and_samples_the_sum(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paths, models = [Path(folder) / "a.pt", Path(folder) / "b.pt"], [Detector(), Detector()]
+            for path, model in zip(paths, models):
+                save(path, {"config": model.config, "average": model.state_dict(), "seconds": 2.0, "samples": 8})
+            merged = merge(paths)
+        mean = (models[0].stem[0].weight + models[1].stem[0].weight) / 2
+        self.assertTrue(torch.allclose(merged["weights"]["stem.0.weight"].float(), mean, atol=1e-3))
+        self.assertEqual((merged["seconds"], merged["samples"]), (4.0, 16))
 
 
 class Training(unittest.TestCase):

@@ -56,7 +56,7 @@ params! {
     closing_speed: f64 = 2.0,
     /// Frames that show the conflict.
     #[schemars(range(min = 1, max = 100))]
-    observations: u32 = 2,
+    observations: u32 = 4,
     /// A shorter time to collision or post-encroachment time than this makes it an alert.
     severe: Span = Span::from_millis(300),
 }

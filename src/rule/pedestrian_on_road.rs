@@ -22,7 +22,7 @@ use super::table::{Compiled, Kind};
 use super::together::{Company, Together, may_ride};
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{Ground, Phase, Severity, Track};
+use crate::scene::{Ground, NormBox, Phase, Severity, Track};
 
 const NAME: &str = "pedestrian_on_road";
 
@@ -44,6 +44,8 @@ const MAX_LOST: usize = 64;
 const WAY: Duration = Duration::from_secs(2);
 const WAY_STEP: Duration = Duration::from_millis(100);
 const WAY_CAPACITY: usize = 24;
+/// Nobody on foot is larger on a calibrated camera, standing or lying, metres: that is a vehicle by another name.
+const LARGEST_METRES: f64 = 2.4;
 /// A box that ends here or lower is cut by the picture's edge: nobody knows where its feet are.
 const CUT_BELOW: f32 = 0.998;
 
@@ -251,7 +253,7 @@ impl PedestrianOnRoad {
         let walker = self.people.touch(track.id, at, fresh);
         (walker.sight, walker.company) = (sight, company);
         walker.go(frame.scene);
-        if track.bbox.y2 >= CUT_BELOW {
+        if track.bbox.y2 >= CUT_BELOW || is_vehicle_sized(&track.bbox, frame.scene) {
             return;
         }
         if company == Company::Together && walker.happening.is_none() {
@@ -435,6 +437,16 @@ impl Stay {
     fn share_seen(&self, frame: u64) -> f32 {
         self.seen as f32 / frame.saturating_sub(self.frame).saturating_add(1) as f32
     }
+}
+
+/// Whether a box is too large for somebody on foot; never without a calibration.
+fn is_vehicle_sized(bbox: &NormBox, scene: &Scene) -> bool {
+    let metres = |ground: &Ground| {
+        let [[x_by_x, _], [y_by_x, _]] = ground.jacobian(bbox.anchor())?;
+        let size = bbox.width().max(bbox.height() / scene.aspect);
+        Some(Flat::new(x_by_x, y_by_x).length() * f64::from(size))
+    };
+    scene.ground.as_ref().and_then(metres).is_some_and(|metres| metres > LARGEST_METRES)
 }
 
 fn measured(lasted: Duration, now: TrackId) -> Values {

@@ -30,7 +30,7 @@ const PATH_CAPACITY: usize = 42;
 /// something hides its lower edge or no longer does: the place jumps, the object does not. A single box that errs is no
 /// change, and no place either.
 const STEADY: Duration = Duration::from_secs(1);
-const STEADY_ON_GROUND: f64 = 1.18;
+const STEADY_ON_GROUND: f64 = 1.21;
 /// In picture heights, which grow as it comes near.
 const STEADY_IN_PICTURE: f64 = 1.4;
 

@@ -13,7 +13,7 @@ use vantage::scene::{ClassId, Detection, NormBox};
 
 use super::street::Dice;
 use super::traffic::Head;
-use super::view::{Px, Seen, View};
+use super::view::{Px, Seen, View, iou};
 
 /// Below this speed, m/s, an object stands.
 const STANDING: f64 = 0.3;
@@ -149,6 +149,9 @@ impl Wave {
         normal_probability(z)
     }
 }
+
+/// From this intersection over union with the object a box was taken for its own (`match` in `test-media/noise.py`).
+const MATCHED: f64 = 0.35;
 
 /// What persists of one object's errors.
 struct Mood {
@@ -293,11 +296,21 @@ impl Mood {
         let luck_of_edges = [0, 1, 2, 3].map(|k| self.edges[k].next(&edges, dt, &mut self.dice));
         if luck >= cell.missed {
             let score = quantile(&cell.scores, (luck - cell.missed) / (1.0 - cell.missed));
-            let bbox = [0, 1, 2, 3].map(|k| {
-                let reference = seen.whole[k] + light.edges.towards_visible * (seen.visible[k] - seen.whole[k]);
+            let errors = [0, 1, 2, 3].map(|k| {
                 let kept = quantile(&offsets[k], normal_probability(self.edges[k].object));
-                reference + seen.height() * (kept + quantile(&residuals[k], luck_of_edges[k]))
+                seen.height() * (kept + quantile(&residuals[k], luck_of_edges[k]))
             });
+            let boxed = |share: f64| {
+                [0, 1, 2, 3].map(|k| {
+                    let reference = seen.whole[k] + light.edges.towards_visible * (seen.visible[k] - seen.whole[k]);
+                    reference + share * errors[k]
+                })
+            };
+            // Edges are drawn each by itself. Four that make a box which would not have been taken for the object's when it was
+            // measured never came together.
+            let is_its = |b: &Px| iou(b, &seen.whole).max(iou(b, &seen.visible)) >= MATCHED;
+            let mut shares = [1.0, 0.5, 0.25, 0.125].into_iter().map(boxed);
+            let bbox = shares.find(is_its).unwrap_or_else(|| boxed(0.0));
             found.push((category(&light.class.found_as[class], name), score, bbox));
         }
         self.second_box(seen, light.second_boxes.get(class), found);
