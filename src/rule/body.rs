@@ -296,7 +296,8 @@ mod tests {
         assert_eq!(ttc(&body(0.0, 0.0, 10.0, 0.0), &body(20.0, 3.0, -10.0, 0.0)), None);
         assert_eq!(ttc(&body(0.0, 0.0, 10.0, 0.0), &body(20.0, 1.9, -10.0, 0.0)), Some(0.8));
         let sure = |y: f64| Approach::of(&body(0.0, 0.0, 10.0, 0.0), &body(20.0, y, -10.0, 0.0)).unwrap().is_sure;
-        assert!(sure(1.4) && !sure(1.6));
+        // Half widths of 1 m each, less 0.25 m, less half of 0.14 m/s (the error of both) over 0.8 s: 1.39 m.
+        assert!(sure(1.36) && !sure(1.42));
         // Crossing at right angles: the second's front is at the first's side after 1 s, and so is the first.
         let crossing = ttc(&body(-13.0, 0.0, 10.0, 0.0), &body(0.0, -13.0, 0.0, 10.0)).unwrap();
         assert!((crossing - 1.0).abs() < 1e-9, "{crossing}");
