@@ -253,7 +253,8 @@ impl PedestrianOnRoad {
         let walker = self.people.touch(track.id, at, fresh);
         (walker.sight, walker.company) = (sight, company);
         walker.go(frame.scene);
-        if track.bbox.y2 >= CUT_BELOW || is_vehicle_sized(&track.bbox, frame.scene) {
+        let is_person = Role::of(&frame.scene.labels.name(track.class)) == Role::Person;
+        if track.bbox.y2 >= CUT_BELOW || (is_person && is_vehicle_sized(&track.bbox, frame.scene)) {
             return;
         }
         if company == Company::Together && walker.happening.is_none() {
