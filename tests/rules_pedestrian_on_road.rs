@@ -138,6 +138,19 @@ fn nobody_on_foot_is_as_large_as_a_car() {
 }
 
 #[test]
+fn a_box_that_flickers_is_nobody() {
+    let stands = walk(1, &[(0., 0.1, 0.6), (5., 0.1, 0.6)]);
+    // Seen in so many of ten pictures; the others show nobody.
+    let seen_in = |of_ten: usize| {
+        let mut object = stands.clone();
+        object.iter_mut().enumerate().for_each(|(n, (_, track))| track.observed = n % 10 < of_ten);
+        run(&[object])
+    };
+    assert_eq!(seen_in(2), "");
+    assert_eq!(seen_in(5), "start");
+}
+
+#[test]
 fn whoever_walks_past_parked_motorbikes_is_on_foot() {
     let walker = walk(1, &[(0., 0.02, 0.55), (6., 0.28, 0.55)]);
     let parked = (2..7u8).map(|n| {

@@ -4,7 +4,8 @@ use super::body::Flat;
 use crate::base::MediaTime;
 
 /// A detector's errors persist: of the variance of a lower edge six tenths fade over half a second (`test-media/noise.py`
-/// measures it). Over less than a second a slope errs 1.6 times as much by that as independent errors of the same residuals would.
+/// measures it). Over 0.7 s a slope errs 1.6 times as much by that as independent errors of the same residuals would; over
+/// 2 s it would be 2.2 times, so that a longer line's error is told too small.
 const PERSISTENCE: f64 = 1.6;
 
 /// See the module.
