@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use vantage::frame::{InletOptions, Pushed, Ring, Seat, Take, WhenFull};
+use vantage::frame::{InletOptions, Pushed, Ring, Seat, Take, Taken, WhenFull};
 
 #[test]
 fn the_last_to_wait_is_called_first() {
@@ -16,9 +16,29 @@ fn the_last_to_wait_is_called_first() {
     let workers: Vec<JoinHandle<()>> = (0..3).map(|number| waiting_worker(&ring, number, tell.clone())).collect();
     for (item, expected) in [(7, 2), (8, 1), (9, 0)] {
         assert_eq!(inlet.push(item), Pushed::Stored);
-        assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), (expected, item));
+        let (number, taken) = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!((number, taken.item), (expected, item));
     }
     workers.into_iter().for_each(|worker| worker.join().unwrap());
+}
+
+#[test]
+fn a_permit_returned_while_the_called_one_wakes_calls_nobody_else() {
+    for _ in 0..200 {
+        let ring = Ring::new();
+        let inlet = ring.inlet(InletOptions { capacity: 4, permits: 4, when_full: WhenFull::Wait });
+        let (tell, told) = channel();
+        let workers: Vec<JoinHandle<()>> = (0..3).map(|number| waiting_worker(&ring, number, tell.clone())).collect();
+        let mut in_hand = None;
+        for expected in [2, 1, 0] {
+            assert_eq!(inlet.push(expected), Pushed::Stored);
+            drop(in_hand.take());
+            let (number, taken) = told.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(number, expected);
+            in_hand = Some(taken);
+        }
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+    }
 }
 
 #[test]
@@ -37,11 +57,11 @@ fn with_little_to_do_one_worker_does_it_all() {
     workers.into_iter().for_each(|worker| worker.join().unwrap());
 }
 
-/// A worker that takes one item and tells its number with it. It sleeps at the ring when this returns.
-fn waiting_worker(ring: &Ring<u32>, number: u32, tell: Sender<(u32, u32)>) -> JoinHandle<()> {
+/// A worker that takes one item and hands it over with its number. It sleeps at the ring when this returns.
+fn waiting_worker(ring: &Ring<u32>, number: u32, tell: Sender<(u32, Taken<u32>)>) -> JoinHandle<()> {
     at_the_ring(ring, move |seat, _| {
         let Take::Item(taken) = seat.take(None) else { panic!("the ring ended") };
-        tell.send((number, taken.item)).unwrap();
+        tell.send((number, taken)).unwrap();
     })
 }
 

@@ -109,6 +109,9 @@ struct State<T> {
     inlets: BTreeMap<u64, InletState<T>>,
     /// Bells of the workers that wait and were not called, the last to begin at the end.
     idle: Vec<Arc<Condvar>>,
+    /// Workers that were called and have not woken yet. Each will look for an item, so an item that one of
+    /// them can have calls nobody else.
+    called: usize,
     next_inlet: u64,
     served: u64,
     ended: bool,
@@ -125,8 +128,9 @@ struct InletState<T> {
 }
 
 impl<T> InletState<T> {
-    fn can_be_taken(&self) -> bool {
-        !self.queue.is_empty() && self.outstanding < self.options.permits
+    /// How many items workers could take now.
+    fn to_take(&self) -> usize {
+        self.queue.len().min(self.options.permits.saturating_sub(self.outstanding))
     }
 }
 
@@ -150,6 +154,7 @@ impl<T> Ring<T> {
             state: Mutex::new(State {
                 inlets: BTreeMap::new(),
                 idle: Vec::new(),
+                called: 0,
                 next_inlet: 0,
                 served: 0,
                 ended: false,
@@ -194,6 +199,7 @@ impl<T> Ring<T> {
             inlet.open = false;
         }
         let idle = std::mem::take(&mut state.idle);
+        state.called += idle.len();
         drop(state);
         idle.iter().for_each(|bell| bell.notify_one());
         self.0.room.notify_all();
@@ -224,10 +230,12 @@ impl<T> Seat<T> {
                     (state, outcome.timed_out())
                 }
             };
-            // Who is gone from the row was called: an item waits for it, however late it wakes.
+            // Who is gone from the row was called: an item may wait for it, however late it wakes.
             let row = state.idle.len();
             state.idle.retain(|bell| !Arc::ptr_eq(bell, &self.bell));
-            if timed_out && state.idle.len() < row {
+            if state.idle.len() == row {
+                state.called -= 1;
+            } else if timed_out {
                 return Take::TimedOut;
             }
         }
@@ -240,7 +248,7 @@ impl<T> State<T> {
         let (id, inlet) = self
             .inlets
             .iter_mut()
-            .filter(|(_, inlet)| inlet.can_be_taken())
+            .filter(|(_, inlet)| inlet.to_take() > 0)
             .min_by_key(|(id, inlet)| (inlet.last_served, **id))?;
         let item = inlet.queue.pop_front()?;
         self.served += 1;
@@ -257,9 +265,12 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a step that may have made something to take: if so, calls the worker that began to wait last.
+    /// Ends a step that may have made one more item to take: if nobody who was called can have it, calls the
+    /// worker that began to wait last.
     fn call(&self, mut state: MutexGuard<'_, State<T>>) {
-        let bell = if state.inlets.values().any(InletState::can_be_taken) { state.idle.pop() } else { None };
+        let to_take: usize = state.inlets.values().map(InletState::to_take).sum();
+        let bell = if to_take > state.called { state.idle.pop() } else { None };
+        state.called += usize::from(bell.is_some());
         drop(state);
         if let Some(bell) = bell {
             bell.notify_one();
