@@ -34,6 +34,13 @@ impl MediaTime {
     }
 }
 
+impl Sub<Duration> for MediaTime {
+    type Output = Self;
+    fn sub(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(rhs.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl Add<Duration> for MediaTime {
     type Output = Self;
     fn add(self, rhs: Duration) -> Self {

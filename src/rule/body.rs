@@ -66,6 +66,11 @@ impl Footprint {
     /// Whether they overlap, or come within `margin` of it.
     pub(super) fn overlaps(&self, other: &Self, margin: f64) -> bool {
         let between = other.centre.minus(self.centre);
+        // Along two axes at right angles nobody reaches farther than the sum of his halves, so no two reach √2 times theirs.
+        let reach = self.half_length + self.half_width + other.half_length + other.half_width + margin;
+        if between.dot(between) > 2.0 * reach * reach {
+            return false;
+        }
         let apart = |n: Flat| between.dot(n).abs() > self.half_along(n) + other.half_along(n) + margin;
         !self.axes(other).into_iter().any(apart)
     }
@@ -100,6 +105,10 @@ impl Body {
     pub(super) fn speed(&self) -> f64 {
         self.velocity.length() * self.unit_metres
     }
+    /// Metres per second that are sure by two standard errors; 0 when none are.
+    pub(super) fn sure_speed(&self) -> f64 {
+        (self.velocity.length() - 2.0 * self.velocity_error).max(0.0) * self.unit_metres
+    }
 }
 
 /// By how much an edge of a footprint may be off: usual sizes, boxes partly hidden.
@@ -132,7 +141,7 @@ impl Approach {
         let inner = |body: &Body| body.footprint.inner(UNCERTAIN_METRES / metres + drift);
         Some(Self {
             ttc_seconds,
-            is_sure: contact(&inner(a), &inner(b), velocity).is_some(),
+            is_sure: ttc_seconds.is_some() && contact(&inner(a), &inner(b), velocity).is_some(),
             closing_speed: closing * metres,
             closing_error: error * metres,
         })

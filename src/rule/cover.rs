@@ -13,9 +13,18 @@ const ACROSS: u16 = 24;
 /// Points of an area, each with the ground that it stands for.
 #[derive(Debug)]
 pub(super) struct Grid {
-    points: Vec<(NormPoint, f64)>,
-    /// Square metres of the area; none without a calibration.
-    area: Option<f64>,
+    rows: Vec<Row>,
+    /// What all points stand for.
+    total: f64,
+    /// Whether that is square metres.
+    on_ground: bool,
+}
+
+/// Points at one height of the picture: x, and the ground that each stands for.
+#[derive(Debug)]
+struct Row {
+    y: f32,
+    points: Vec<(f32, f64)>,
 }
 
 /// What is covered of an area in one frame.
@@ -41,24 +50,31 @@ impl Grid {
             Some(ground) => ground.jacobian(p).map(|[[a, b], [c, d]]| (a * d - b * c).abs() * cell),
             None => Some(cell),
         };
-        let points: Vec<(NormPoint, f64)> = (0..ACROSS)
-            .flat_map(|row| (0..ACROSS).map(move |column| (column, row)))
-            .map(|(column, row)| NormPoint::new(step(low.x, high.x, column), step(low.y, high.y, row)))
-            .filter(|p| area.contains(*p))
-            .filter_map(|p| Some((p, weight(p)?)))
-            .collect();
-        let total = points.iter().map(|(_, weight)| weight).sum();
-        Self { points, area: ground.map(|_| total) }
+        let row = |n: u16| {
+            let y = step(low.y, high.y, n);
+            let points = (0..ACROSS).map(|column| NormPoint::new(step(low.x, high.x, column), y));
+            let points = points.filter(|p| area.contains(*p)).filter_map(|p| Some((p.x, weight(p)?)));
+            Row { y, points: points.collect() }
+        };
+        let rows: Vec<Row> = (0..ACROSS).map(row).collect();
+        let total = rows.iter().flat_map(|row| &row.points).map(|(_, weight)| weight).sum();
+        Self { rows, total, on_ground: ground.is_some() }
     }
 
     /// What the boxes cover together.
     pub(super) fn covered(&self, boxes: &[NormBox]) -> Covered {
-        let within =
-            |p: &NormPoint, b: &NormBox| p.x >= b.x1 && p.x <= b.x2 && p.y <= b.y2 && p.y >= f32::midpoint(b.y1, b.y2);
-        let total: f64 = self.points.iter().map(|(_, weight)| weight).sum();
-        let covered = self.points.iter().filter(|(p, _)| boxes.iter().any(|b| within(p, b)));
-        let covered: f64 = covered.map(|(_, weight)| weight).sum();
-        Covered { share: if total > 0.0 { covered / total } else { 0.0 }, square_metres: self.area.map(|_| covered) }
+        let (mut covered, mut spans) = (0.0, Vec::new());
+        for row in &self.rows {
+            let meets = |b: &&NormBox| row.y <= b.y2 && row.y >= f32::midpoint(b.y1, b.y2);
+            spans.clear();
+            spans.extend(boxes.iter().filter(meets).map(|b| b.x1..=b.x2));
+            if !spans.is_empty() {
+                let within = row.points.iter().filter(|(x, _)| spans.iter().any(|span| span.contains(x)));
+                covered += within.map(|(_, weight)| weight).sum::<f64>();
+            }
+        }
+        let share = if self.total > 0.0 { covered / self.total } else { 0.0 };
+        Covered { share, square_metres: self.on_ground.then_some(covered) }
     }
 }
 

@@ -44,7 +44,7 @@ fn is_following(a: &Body, b: &Body) -> bool {
     const STANDS: f64 = 1.0;
     const SAME_WAY_COSINE: f64 = 0.866;
     // Who may stand, by two standard errors, is taken to.
-    let may_stand = |body: &Body| body.speed() - 2.0 * body.velocity_error * body.unit_metres < STANDS;
+    let may_stand = |body: &Body| body.sure_speed() < STANDS;
     if may_stand(a) || may_stand(b) {
         return true;
     }
@@ -106,8 +106,9 @@ fn left_for(late: &Trace, early: &Trace, within: Duration) -> Option<Crossed> {
         return None;
     }
     let mut left: MediaTime = other_now.at;
+    let oldest = (now.at - memory(within)).max(late.since);
     for then in early.path().rev() {
-        if now.at.since(then.at) > memory(within) || then.at < late.since {
+        if then.at < oldest {
             return None;
         }
         if then.at < now.at && now.footprint.overlaps(&then.footprint, 0.0) {
@@ -116,7 +117,7 @@ fn left_for(late: &Trace, early: &Trace, within: Duration) -> Option<Crossed> {
             let metres = common_unit(now, then)?;
             let cosine = now.velocity.unit()?.dot(then.velocity.unit()?).clamp(-1.0, 1.0);
             let degrees = libm::acos(cosine).to_degrees();
-            let sure = |body: &Body| (body.velocity.length() - 2.0 * body.velocity_error) * metres;
+            let sure = |body: &Body| (body.velocity.length() - 2.0 * body.velocity_error).max(0.0) * metres;
             let short = pet <= within.as_secs_f64() && CROSSING.contains(&degrees);
             return short.then_some(Crossed {
                 pet_seconds: pet,

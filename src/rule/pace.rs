@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::scene::Scene;
-use super::speed::{Gauge, KMH, Window};
+use super::speed::{Course, Gauge, KMH, Window};
 use crate::base::MediaTime;
 use crate::scene::NormBox;
 
@@ -32,11 +32,10 @@ impl Pace {
     pub(super) fn observe(&mut self, at: MediaTime, bbox: &NormBox, scene: &Scene) {
         self.at = at;
         if self.window.push(at, bbox, scene, &GAUGE) {
-            let speed = self.window.speed(scene, &GAUGE);
-            let pace = |speed: super::speed::Speed| {
-                if scene.ground.is_some() { speed.value * KMH } else { speed.in_box_heights() }
+            let pace = |course: Course| {
+                if scene.ground.is_some() { course.value * KMH } else { course.in_box_heights() }
             };
-            self.now = speed.map(pace).or(self.now);
+            self.now = self.window.course(&GAUGE).map(pace).or(self.now);
         }
     }
 

@@ -31,17 +31,22 @@ impl Recent {
         while self.samples.front().is_some_and(|(first, _)| at.since(*first) > WINDOW) {
             self.samples.pop_front();
         }
-        let middle = |mut values: Vec<f32>| {
-            values.sort_by(f32::total_cmp);
-            values.get(values.len() / 2).copied()
-        };
-        let x = middle(self.samples.iter().map(|(_, p)| p.x).collect());
-        let y = middle(self.samples.iter().map(|(_, p)| p.y).collect());
+        let (x, y) = (self.middle(|p| p.x), self.middle(|p| p.y));
         let time = self.samples.get(self.samples.len() / 2).map(|(time, _)| *time);
         match (time, x, y) {
             (Some(time), Some(x), Some(y)) => (time, Vec2 { x, y }),
             _ => (at, position),
         }
+    }
+
+    /// The median of a coordinate.
+    fn middle(&self, of: impl Fn(&Vec2) -> f32) -> Option<f32> {
+        let mut values = [0.0; CAPACITY];
+        for (value, (_, position)) in values.iter_mut().zip(&self.samples) {
+            *value = of(position);
+        }
+        let values = values.get_mut(..self.samples.len()).filter(|values| !values.is_empty())?;
+        Some(*values.select_nth_unstable_by(values.len() / 2, f32::total_cmp).1)
     }
 }
 

@@ -104,11 +104,6 @@ impl Speed {
     pub(super) fn doubt(&self) -> f64 {
         (self.upper - self.lower) / self.value.max(1e-6)
     }
-
-    /// In box heights a second: what can be said without a calibration.
-    pub(super) fn in_box_heights(&self) -> f64 {
-        if self.box_height > 0.0 { self.value / self.box_height } else { 0.0 }
-    }
 }
 
 /// The anchors of one track within the window, thinned.
@@ -144,6 +139,11 @@ impl Sample {
         Some(Self { at, place: ground.metres(anchor)?, slope, box_height, box_width })
     }
 
+    /// How far along `heading` it is.
+    fn along(&self, heading: GroundPoint) -> f64 {
+        heading.x * self.place.x + heading.y * self.place.y
+    }
+
     /// How far one picture height downwards reaches along `heading`.
     fn downwards(&self, heading: GroundPoint) -> f64 {
         let [[_, xy], [_, yy]] = self.slope;
@@ -164,11 +164,57 @@ impl Sample {
     }
 }
 
-/// Weighted sums about the mean time.
+/// The times of the samples about their mean, and what each weighs: all that a straight line needs.
 struct Line {
     weights: f64,
-    time: f64,
     spread: f64,
+    /// Weight, and seconds from the mean time.
+    samples: [(f64, f64); CAPACITY],
+}
+
+impl Line {
+    fn of(samples: &VecDeque<Sample>, weight: impl Fn(&Sample) -> f64) -> Self {
+        let last = samples.back().map_or(MediaTime(0), |last| last.at);
+        let mut weighed = [(0.0, 0.0); CAPACITY];
+        for (weighed, sample) in weighed.iter_mut().zip(samples) {
+            *weighed = (weight(sample), sample.at.seconds_since(last));
+        }
+        let weights: f64 = weighed.iter().map(|(weight, _)| weight).sum();
+        let mean = weighed.iter().map(|(weight, time)| weight * time).sum::<f64>() / weights;
+        weighed.iter_mut().for_each(|(_, time)| *time -= mean);
+        let spread = weighed.iter().map(|(weight, time)| weight * time * time).sum();
+        Self { weights, spread, samples: weighed }
+    }
+
+    /// Slope by time and mean of a quantity of the samples.
+    fn fit(&self, values: impl Iterator<Item = f64>) -> (f64, f64) {
+        let (mut products, mut sum) = (0.0, 0.0);
+        for ((weight, time), value) in self.samples.iter().zip(values) {
+            products += weight * time * value;
+            sum += weight * value;
+        }
+        (products / self.spread, sum / self.weights)
+    }
+}
+
+/// How fast, before any question of error.
+pub(super) struct Course {
+    /// In metres a second on a calibrated camera, else in picture heights a second.
+    pub(super) value: f64,
+    /// Mean height of the boxes, picture heights.
+    box_height: f64,
+    heading: GroundPoint,
+    line: Line,
+    /// Mean place along the heading.
+    mean: f64,
+    lasted: Duration,
+}
+
+impl Course {
+    /// In box heights a second: what can be said without a calibration.
+    pub(super) fn in_box_heights(&self) -> f64 {
+        if self.box_height > 0.0 { self.value / self.box_height } else { 0.0 }
+    }
 }
 
 impl Window {
@@ -188,29 +234,37 @@ impl Window {
         true
     }
 
-    /// The speed over the window; none while there is too little of it.
-    pub(super) fn speed(&self, scene: &Scene, gauge: &Gauge) -> Option<Speed> {
+    /// How fast over the window; none while there is too little of it.
+    pub(super) fn course(&self, gauge: &Gauge) -> Option<Course> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let lasted = last.at.since(first.at);
         if self.samples.len() < MIN_SAMPLES || lasted < gauge.window.mul_f64(MIN_FILL) {
             return None;
         }
         let heading = self.heading()?;
-        let weight = |sample: &Sample| sample.reach(heading).powi(-2);
-        let line = self.line(weight);
-        let along = |sample: &Sample| heading.x * sample.place.x + heading.y * sample.place.y;
-        let (speed, mean) = self.slope(&line, weight, along);
-        let residual = |s: &Sample| along(s) - mean - speed * (self.time(s) - line.time);
-        let (_, box_height) = self.slope(&line, weight, |sample| sample.box_height);
+        let line = Line::of(&self.samples, |sample| sample.reach(heading).powi(-2));
+        let (value, mean) = line.fit(self.samples.iter().map(|sample| sample.along(heading)));
+        let (_, box_height) = line.fit(self.samples.iter().map(|sample| sample.box_height));
+        value.is_finite().then_some(Course { value, box_height, heading, line, mean, lasted })
+    }
+
+    /// The same with its uncertainty.
+    pub(super) fn speed(&self, scene: &Scene, gauge: &Gauge) -> Option<Speed> {
+        let Course { value: speed, box_height, heading, line, mean, lasted } = self.course(gauge)?;
         // The object's own height does not change: only geometry, not shaking boxes, decides how its foot may drift.
-        let (_, height_m) = self.slope(&line, weight, |sample| sample.box_height * sample.across());
-        let (drift, _) = self.slope(&line, weight, |sample| sample.downwards(heading) / sample.across());
+        let (_, height_m) = line.fit(self.samples.iter().map(|sample| sample.box_height * sample.across()));
+        let (drift, _) = line.fit(self.samples.iter().map(|sample| sample.downwards(heading) / sample.across()));
+        let mut residuals = [0.0; CAPACITY];
+        for ((residual, sample), (_, time)) in residuals.iter_mut().zip(&self.samples).zip(&line.samples) {
+            *residual = sample.along(heading) - mean - speed * time;
+        }
+        let residuals = residuals.get(..self.samples.len())?;
         let middle = self.samples.get(self.samples.len() / 2)?;
         let freedom = JITTER_WEIGHT + self.samples.len() as f64 - 2.0;
-        let squares: f64 = self.samples.iter().map(|s| weight(s) * residual(s).powi(2)).sum();
+        let squares: f64 = line.samples.iter().zip(residuals).map(|((weight, _), off)| weight * off * off).sum();
         let variance = (squares + JITTER_WEIGHT * (JITTER * box_height).powi(2)) / freedom;
         let errors = Errors {
-            jitter: (variance * self.following(residual) / line.spread).sqrt(),
+            jitter: (variance * following(residuals) / line.spread).sqrt(),
             contact: CONTACT * height_m * drift.abs(),
             turn: self.turning(middle).min(speed) / 3.0_f64.sqrt(),
             time: speed * gauge.time_error / (line.spread * self.samples.len() as f64 / line.weights).sqrt(),
@@ -231,32 +285,13 @@ impl Window {
         })
     }
 
-    /// Seconds before the newest sample; never positive.
-    fn time(&self, sample: &Sample) -> f64 {
-        self.samples.back().map_or(0.0, |last| -last.at.since(sample.at).as_secs_f64())
-    }
-
-    fn line(&self, weight: impl Fn(&Sample) -> f64) -> Line {
-        let weights: f64 = self.samples.iter().map(&weight).sum();
-        let time = self.samples.iter().map(|s| weight(s) * self.time(s)).sum::<f64>() / weights;
-        let spread = self.samples.iter().map(|s| weight(s) * (self.time(s) - time).powi(2)).sum();
-        Line { weights, time, spread }
-    }
-
-    /// Slope by time and mean of a quantity.
-    fn slope(&self, line: &Line, weight: impl Fn(&Sample) -> f64, of: impl Fn(&Sample) -> f64) -> (f64, f64) {
-        let products = self.samples.iter().map(|s| weight(s) * (self.time(s) - line.time) * of(s));
-        let mean = self.samples.iter().map(|s| weight(s) * of(s)).sum::<f64>() / line.weights;
-        (products.sum::<f64>() / line.spread, mean)
-    }
-
     /// The direction of travel, of length 1; any when it stands.
     fn heading(&self) -> Option<GroundPoint> {
         // Weights without a heading: the mean over all.
         let weight = |s: &Sample| s.slope.as_flattened().iter().map(|by| by * by).sum::<f64>().recip();
-        let line = self.line(weight);
-        let (x, _) = self.slope(&line, weight, |s| s.place.x);
-        let (y, _) = self.slope(&line, weight, |s| s.place.y);
+        let line = Line::of(&self.samples, weight);
+        let (x, _) = line.fit(self.samples.iter().map(|s| s.place.x));
+        let (y, _) = line.fit(self.samples.iter().map(|s| s.place.y));
         let length = (x * x + y * y).sqrt();
         if !length.is_finite() {
             return None;
@@ -273,17 +308,16 @@ impl Window {
         let seconds = last.at.since(first.at).as_secs_f64() / 2.0;
         middle.box_width * middle.across() / 2.0 * libm::atan2(cross, dot).abs() / seconds
     }
+}
 
-    /// What residuals that follow each other do to the variance of a slope.
-    fn following(&self, residual: impl Fn(&Sample) -> f64) -> f64 {
-        let residuals: Vec<f64> = self.samples.iter().map(residual).collect();
-        let squares: f64 = residuals.iter().map(|r| r * r).sum();
-        let products: f64 = residuals.iter().zip(residuals.iter().skip(1)).map(|(a, b)| a * b).sum();
-        // A straight line through few samples takes some of it away: about 2/n (Marriott and Pope 1954).
-        let bias = 2.0 / residuals.len() as f64;
-        let follows = if squares > 0.0 { (products / squares + bias).clamp(0.0, 0.8) } else { 0.0 };
-        (1.0 + follows) / (1.0 - follows)
-    }
+/// What residuals that follow each other do to the variance of a slope.
+fn following(residuals: &[f64]) -> f64 {
+    let squares: f64 = residuals.iter().map(|r| r * r).sum();
+    let products: f64 = residuals.iter().zip(residuals.iter().skip(1)).map(|(a, b)| a * b).sum();
+    // A straight line through few samples takes some of it away: about 2/n (Marriott and Pope 1954).
+    let bias = 2.0 / residuals.len() as f64;
+    let follows = if squares > 0.0 { (products / squares + bias).clamp(0.0, 0.8) } else { 0.0 };
+    (1.0 + follows) / (1.0 - follows)
 }
 
 /// Whether one of the other boxes, nearer to the camera, covers part of where `bbox` touches the ground.

@@ -158,11 +158,14 @@ struct Vertex {
     length: f32,
 }
 
-/// A stretch of path from a vertex to now.
+/// A stretch of path from a vertex to now. What costs more than a few sums is worked out when it is asked for: a vehicle
+/// has twenty stretches in every frame, and nearly all head the right way.
 #[derive(Debug, Clone, Copy)]
-struct Stretch {
-    /// The anchors at its ends, in picture heights.
-    ends: [Vec2; 2],
+struct Stretch<'a> {
+    path: &'a Path,
+    from: &'a Vertex,
+    to: Edges,
+    now: MediaTime,
     /// Straight-line distance in picture heights.
     net: f32,
     straightness: f32,
@@ -170,12 +173,6 @@ struct Stretch {
     largest_step: f32,
     /// Cosine of the angle between heading and lane.
     cosine: f32,
-    /// The share of it that the box went as a whole.
-    whole: f32,
-    /// The share of it covered halfway through its time.
-    halfway: f32,
-    observations: u32,
-    lasted: Duration,
 }
 
 struct WrongWay {
@@ -259,14 +256,14 @@ impl Rule for WrongWay {
             out.push(Margin::at_least(id, "straightness", straight, self.params.straightness));
             let step = if stretch.net > 0.0 { stretch.largest_step / stretch.net } else { 0.0 };
             out.push(Margin::at_most(id, "largest_step_share", f64::from(step), f64::from(self.largest_step())));
-            out.push(Margin::at_least(id, "whole_box_share", f64::from(stretch.whole), f64::from(WHOLE_SHARE)));
-            let halfway = f64::from(stretch.halfway);
+            out.push(Margin::at_least(id, "whole_box_share", f64::from(stretch.whole_share()), f64::from(WHOLE_SHARE)));
+            let halfway = f64::from(stretch.halfway());
             out.push(Margin::at_least(id, "halfway_share", halfway, f64::from(EVEN_SHARE)));
             out.push(Margin::at_most(id, "halfway_share", halfway, f64::from(1.0 - EVEN_SHARE)));
-            let seen = f64::from(stretch.observations);
+            let seen = f64::from(stretch.observations());
             out.push(Margin::at_least(id, "observations", seen, f64::from(self.params.observations)));
             let least = self.params.duration.duration().as_secs_f64();
-            out.push(Margin::at_least(id, "seconds", stretch.lasted.as_secs_f64(), least));
+            out.push(Margin::at_least(id, "seconds", stretch.lasted().as_secs_f64(), least));
         }
     }
 
@@ -300,7 +297,7 @@ impl WrongWay {
                 self.params.lane,
                 degrees(stretch.cosine),
                 stretch.net,
-                stretch.lasted.as_secs_f64(),
+                stretch.lasted().as_secs_f64(),
             );
             let sight = vehicle.sight;
             out.push(draft(&self.params, &self.common, Phase::Start, sight, frame.at, summary, measured));
@@ -322,7 +319,7 @@ impl WrongWay {
     }
 
     /// The shortest stretch that ends now and proves the wrong way.
-    fn stretch(&self, vehicle: &Vehicle, lane: &Lane, scene: &Scene) -> Option<Stretch> {
+    fn stretch<'a>(&self, vehicle: &'a Vehicle, lane: &Lane, scene: &Scene) -> Option<Stretch<'a>> {
         let now = vehicle.sight.at;
         let far = self.far(vehicle);
         let largest_step = self.largest_step();
@@ -331,10 +328,10 @@ impl WrongWay {
                 && stretch.cosine < self.wrong_below
                 && stretch.straightness >= self.params.straightness as f32
                 && stretch.largest_step <= largest_step * stretch.net
-                && stretch.whole >= WHOLE_SHARE
-                && (EVEN_SHARE..=1.0 - EVEN_SHARE).contains(&stretch.halfway)
-                && stretch.observations >= self.params.observations
-                && stretch.lasted >= self.params.duration.duration()
+                && stretch.observations() >= self.params.observations
+                && stretch.lasted() >= self.params.duration.duration()
+                && stretch.whole_share() >= WHOLE_SHARE
+                && (EVEN_SHARE..=1.0 - EVEN_SHARE).contains(&stretch.halfway())
                 && stretch.cosine_on_ground(lane, scene).is_none_or(|cosine| cosine < f64::from(self.wrong_below))
         })
     }
@@ -385,12 +382,36 @@ fn may_go_with_another_lane(track: &Track, frame: &FrameView<'_>, own: &str) -> 
     })
 }
 
-impl Stretch {
+impl Stretch<'_> {
+    fn way(&self) -> Vec2 {
+        self.to.anchor() - self.from.edges.anchor()
+    }
+
+    /// The share of it that the box went as a whole.
+    fn whole_share(&self) -> f32 {
+        self.to.whole_share(&self.from.edges)
+    }
+
+    /// The share of it covered halfway through its time.
+    fn halfway(&self) -> f32 {
+        let middle = self.from.at + self.lasted() / 2;
+        self.path.covered(middle, self.from.edges.anchor(), self.way())
+    }
+
+    fn observations(&self) -> u32 {
+        self.path.observations - self.from.observations + 1
+    }
+
+    fn lasted(&self) -> Duration {
+        self.now.since(self.from.at)
+    }
+
     /// Cosine of the angle between heading and lane on the ground; none without a calibration. Whoever moves aside on a
     /// lane that the camera looks along may seem to go back in the picture.
     fn cosine_on_ground(&self, lane: &Lane, scene: &Scene) -> Option<f64> {
         let ground = scene.ground.as_ref()?;
-        let [from, to] = self.ends.map(|end| NormPoint::new(end.x / scene.aspect, end.y));
+        let ends = [self.from.edges.anchor(), self.to.anchor()];
+        let [from, to] = ends.map(|end| NormPoint::new(end.x / scene.aspect, end.y));
         let (a, b) = (ground.metres(from)?, ground.metres(to)?);
         let way = Flat::new(b.x - a.x, b.y - a.y).unit()?;
         Some(way.dot(lane_on_ground(lane, to, scene)?))
@@ -431,29 +452,27 @@ impl Path {
     }
 
     /// All stretches that end now, the shortest first.
-    fn stretches(&self, now: MediaTime, direction: Vec2) -> impl Iterator<Item = Stretch> {
+    fn stretches(&self, now: MediaTime, direction: Vec2) -> impl Iterator<Item = Stretch<'_>> {
         let last = self.now.zip(self.vertices.back());
-        let last_step = last.map_or(0.0, |(now, last)| (now.anchor() - last.edges.anchor()).length());
+        let last_step = last.map_or(0.0, |(to, last)| (to.anchor() - last.edges.anchor()).length());
         let length_now = last.map_or(0.0, |(_, last)| last.length + last_step);
         let (mut largest_step, mut next_length) = (last_step, last.map_or(0.0, |(_, last)| last.length));
-        let stretches =
-            self.now.into_iter().flat_map(|now| self.vertices.iter().rev().map(move |vertex| (now, vertex)));
-        stretches.filter_map(move |(at_end, vertex)| {
-            let way = at_end.anchor() - vertex.edges.anchor();
-            let (net, length) = (way.length(), length_now - vertex.length);
-            largest_step = largest_step.max(next_length - vertex.length);
+        let ends = self.now.into_iter().flat_map(|to| self.vertices.iter().rev().map(move |from| (from, to)));
+        ends.filter_map(move |(from, to)| {
+            let way = to.anchor() - from.edges.anchor();
+            let (net, length) = (way.length(), length_now - from.length);
+            largest_step = largest_step.max(next_length - from.length);
             let longest = largest_step;
-            next_length = vertex.length;
+            next_length = from.length;
             (net > 0.0 && length > 0.0).then(|| Stretch {
-                ends: [vertex.edges.anchor(), at_end.anchor()],
+                path: self,
+                from,
+                to,
+                now,
                 net,
                 straightness: (net / length).min(1.0),
                 largest_step: longest,
                 cosine: way.dot(direction) / net,
-                whole: at_end.whole_share(&vertex.edges),
-                halfway: self.covered(vertex.at + now.since(vertex.at) / 2, vertex.edges.anchor(), way),
-                observations: self.observations - vertex.observations + 1,
-                lasted: now.since(vertex.at),
             })
         })
     }
@@ -503,10 +522,10 @@ fn evidence(
         ("distance_heights", number(stretch.net)),
         ("distance_box_heights", if height > 0.0 { number(stretch.net / height) } else { Value::Null }),
         ("straightness", number(stretch.straightness)),
-        ("whole_box_share", number(stretch.whole)),
-        ("halfway_share", number(stretch.halfway)),
-        ("observations", stretch.observations.into()),
-        ("duration_seconds", seconds(stretch.lasted)),
+        ("whole_box_share", number(stretch.whole_share())),
+        ("halfway_share", number(stretch.halfway())),
+        ("observations", stretch.observations().into()),
+        ("duration_seconds", seconds(stretch.lasted())),
         ("others_with_lane", with_lane.into()),
         ("others_against_lane", against_lane.into()),
         ("cues", cues.into()),
