@@ -204,7 +204,7 @@ fn every_threshold_bears() {
 }
 
 #[test]
-fn no_clip_has_a_collision() {
+fn no_other_clip_has_a_collision() {
     for clip in [
         "near-miss",
         "empty-road",
@@ -215,6 +215,10 @@ fn no_clip_has_a_collision() {
         "congestion",
         "illegal-parking",
         "junction",
+        "red-light",
+        "crowd",
+        "speeding",
+        "motorbikes",
     ] {
         let drafts = Oracle::load(clip).play("collision", &json!({}));
         let told: Vec<_> = drafts
@@ -223,4 +227,34 @@ fn no_clip_has_a_collision() {
             .collect();
         assert!(told.is_empty(), "{clip}: {told:#?}");
     }
+}
+
+#[test]
+fn the_collision_of_the_clip_is_found_once_and_confirmed() {
+    let oracle = Oracle::load("collision");
+    let drafts = oracle.play("collision", &json!({}));
+    oracle.assert_found(&drafts, "collision", 0.0);
+    assert_eq!(story(&drafts), "start update end(stream_ended)");
+    let pair = (drafts[0].track.unwrap().0, drafts[0].measured["other_track"].as_u64().unwrap());
+    assert_eq!(pair, (801, 802));
+}
+
+/// The rider's track ends in the impact, and what lies there is a new one; the car's own box goes wrong for half a second.
+#[test]
+fn whoever_is_another_track_after_the_impact_is_followed() {
+    let scene = ground_scene();
+    let run = |fallen: Vec<(f64, Track)>, car: Vec<(f64, Track)>| {
+        let mut bike = ride(2, BIKE, &[&BIKE_IN, &[(3.05, 35., 19.)][..]].concat());
+        bike.retain(|(t, _)| *t <= 2.9);
+        let mut steps = frames(&[car, bike, fallen]);
+        let place = steps.iter().position(|step| matches!(step, Step::Frame(t, _) if *t > 4.9)).unwrap();
+        steps.insert(place, Step::Forget(2, 4.9));
+        story(&play_at(0, &mut rule_in(&scene, "collision", &json!({})), &scene, &steps))
+    };
+    let car = || ride(1, CAR, &[&CAR_ON, &[(8., 79., 20.)][..]].concat());
+    let lies = |x: f32, y: f32| ride(7, BIKE, &[(3.3, x, y), (12., x, y)]);
+    assert_eq!(run(lies(35.3, 18.4), car()), "start update");
+    assert_eq!(run(lies(42., 18.4), car()), "", "seven metres away it is somebody else");
+    assert_eq!(run(ride(7, CAR, &[(3.3, 35.3, 18.4), (12., 35.3, 18.4)]), car()), "", "no car falls off a motorbike");
+    assert_eq!(run(ride(7, BIKE, &[(3.3, 35., 21.), (6., 35., 38.)]), car()), "", "he rode on");
 }

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::body::{Body, common_unit};
-use super::draft::{Draft, EndReason, Sight, Values, number, seconds, values};
-use super::encounter::encounter;
+use super::draft::{Draft, EndReason, Values, number, seconds, values};
+use super::impact::{BESIDE_METRES, Cue, FRESH, IMMINENT, Impact, Limits, Side};
 use super::params::{Check, Common, ParamError, params, read};
 use super::roles::ROAD_USERS;
 use super::scene::{Scene, SceneNames};
@@ -21,18 +20,10 @@ use super::trace::Trace;
 use super::traffic::Traffic;
 use super::{FrameView, Margin, Rule};
 use crate::base::{MediaTime, Span, TrackId};
-use crate::scene::{Phase, Severity};
+use crate::scene::{Phase, Polygon, Severity};
 
 const NAME: &str = "collision";
 
-/// How long after contact its jolt may show: the velocity is an average over the window.
-const JOLT_WITHIN: Duration = Duration::from_secs(1);
-/// What a road user did for so long before the impact is what it did before it.
-const BEFORE: Duration = Duration::from_secs(1);
-/// How near another must be when brakes do not explain a loss of speed, metres.
-const BESIDE_METRES: f64 = 1.0;
-/// Slower than this is standing; faster than twice this is moving again. Metres per second.
-const STANDS: f64 = 0.7;
 /// A stop of so long is one.
 const STOPPED: Duration = Duration::from_secs(1);
 /// Impacts watched at once; beyond it the oldest goes first.
@@ -87,43 +78,27 @@ fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Res
     check.finish()
 }
 
-/// Two tracks, the smaller id first.
+impl Params {
+    fn limits(&self) -> Limits {
+        Limits { speed: self.impact_speed, jolt: self.jolt, braking: self.braking_limit }
+    }
+}
+
+/// Two tracks as they were before the impact, the smaller id first.
 type Key = (TrackId, TrackId);
 
-/// Contact at speed, perhaps an impact, perhaps a collision.
+/// An impact that is watched.
 #[derive(Debug)]
-struct Impact {
-    at: MediaTime,
-    closing_speed: f64,
-    /// The hardest jolt of either so far, and whether it is proof.
-    jolt: f64,
-    cue: Option<Cue>,
-    sides: [Side; 2],
+struct Watched {
+    impact: Impact,
     told: Option<Told>,
-}
-
-/// What proves an impact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cue {
-    Contact,
-    LossOfSpeed,
-}
-
-/// One of the two.
-#[derive(Debug, Clone, Copy)]
-struct Side {
-    sight: Sight,
-    /// Speed before the impact, metres per second.
-    speed_before: f64,
-    /// Since when it stands, once it does.
-    stands_since: Option<MediaTime>,
-    /// The tracker still knows it.
-    alive: bool,
 }
 
 /// What was reported.
 #[derive(Debug, Clone, Copy)]
 struct Told {
+    /// The first of the two, as it was then, and the number of its collisions before.
+    track: TrackId,
     ordinal: u32,
     stopped_since: MediaTime,
     confirmed: bool,
@@ -133,7 +108,7 @@ struct Collision {
     params: Params,
     common: Common,
     traffic: Traffic,
-    impacts: BTreeMap<Key, Impact>,
+    impacts: BTreeMap<Key, Watched>,
     /// How many were reported of a track, as the first of a pair.
     told: BTreeMap<TrackId, u32>,
 }
@@ -143,13 +118,17 @@ impl Rule for Collision {
         for evicted in self.traffic.observe(frame, &self.common) {
             self.lose(evicted, frame.at, EndReason::Evicted, out);
         }
+        self.see(frame.at);
         self.detect(frame);
+        let began_of_late = |(_, trace): &(TrackId, &Trace)| frame.at.since(trace.since) <= FRESH;
+        let fresh: Vec<TrackId> = self.traffic.present(frame.at).filter(began_of_late).map(|(id, _)| id).collect();
         let keys: Vec<Key> = self.impacts.keys().copied().collect();
         for key in keys {
-            self.follow(key, frame, out);
+            self.follow(key, &fresh, frame, out);
         }
         while self.impacts.len() > MAX_IMPACTS {
-            let oldest = self.impacts.iter().min_by_key(|(key, impact)| (impact.at, **key)).map(|(key, _)| *key);
+            let oldest =
+                self.impacts.iter().min_by_key(|(key, watched)| (watched.impact.at, **key)).map(|(key, _)| *key);
             let Some(oldest) = oldest else { break };
             self.close(oldest, frame.at, EndReason::Evicted, out);
         }
@@ -178,10 +157,11 @@ impl Rule for Collision {
                 out.push(Margin::at_least(id, "loss_of_speed_metres_per_second_squared", braking, limit));
             }
         }
-        for (key, impact) in &self.impacts {
+        for Watched { impact, .. } in self.impacts.values() {
             let stopped = impact.stopped_since().map_or(Duration::ZERO, |since| at.since(since));
             let least = self.params.confirm_after.duration().as_secs_f64();
-            out.push(Margin::at_least(Some(key.0), "stopped_seconds", stopped.as_secs_f64(), least));
+            let [first, _] = &impact.sides;
+            out.push(Margin::at_least(Some(first.sight.id), "stopped_seconds", stopped.as_secs_f64(), least));
         }
     }
 
@@ -195,64 +175,50 @@ impl Rule for Collision {
 }
 
 impl Collision {
-    /// Finds new contacts and the jolts that make impacts of them.
+    /// Looks at the pairs that are watched already.
+    fn see(&mut self, at: MediaTime) {
+        for ((a, b), watched) in &mut self.impacts {
+            let seen = |id: &TrackId| self.traffic.get(*id).filter(|trace| trace.sight.at == at);
+            if let (Some(a), Some(b)) = (seen(a), seen(b)) {
+                watched.impact.see(a, b, at);
+            }
+        }
+    }
+
+    /// Finds new impacts.
     fn detect(&mut self, frame: &FrameView<'_>) {
         let zone = self.params.zone.as_ref().and_then(|zone| frame.scene.zones.get(zone));
         if self.params.zone.is_some() && zone.is_none() {
             return;
         }
-        // Beside each other, or once in contact: of all others nothing is asked.
-        let pairs = self.traffic.pairs(frame.at, Duration::ZERO, |(a, a_reach), (b, b_reach)| {
-            a_reach.may_be_beside(b_reach, BESIDE_METRES) || self.impacts.contains_key(&(a.sight.id, b.sight.id))
+        // Beside each other, or about to touch: of all others nothing is asked.
+        let soon = IMMINENT.as_secs_f64();
+        let pairs = self.traffic.pairs(frame.at, Duration::ZERO, |(_, a), (_, b)| {
+            a.may_be_beside(b, BESIDE_METRES) || a.may_touch(b, soon)
         });
         for (a, b) in pairs {
-            if zone.is_some_and(|z| !z.contains(a.sight.bbox.anchor()) && !z.contains(b.sight.bbox.anchor())) {
-                continue;
-            }
             let key = (a.sight.id, b.sight.id);
-            let jolts = || [a, b].into_iter().filter_map(Trace::jolt);
-            if let Some(impact) = self.impacts.get_mut(&key) {
-                if impact.cue.is_none() && frame.at.since(impact.at) <= JOLT_WITHIN {
-                    impact.jolt = jolts().map(|jolt| jolt.change).fold(impact.jolt, f64::max);
-                    impact.cue = (impact.jolt >= self.params.jolt).then_some(Cue::Contact);
-                }
+            let is_outside = |z: &Polygon| !z.contains(a.sight.bbox.anchor()) && !z.contains(b.sight.bbox.anchor());
+            if zone.is_some_and(is_outside) || self.impacts.contains_key(&key) {
                 continue;
             }
-            let Some(mut impact) = impact(a, b, frame.at, &self.params) else { continue };
-            impact.jolt = jolts().map(|jolt| jolt.change).fold(0.0, f64::max);
-            let braking = jolts().map(|jolt| jolt.braking).fold(0.0, f64::max);
-            impact.cue = match impact.cue {
-                Some(Cue::Contact) => (impact.jolt >= self.params.jolt).then_some(Cue::Contact),
-                _ if braking >= self.params.braking_limit => Some(Cue::LossOfSpeed),
-                _ => continue,
-            };
-            self.impacts.insert(key, impact);
+            if let Some(impact) = Impact::of(a, b, frame.at, self.params.limits()) {
+                self.impacts.insert(key, Watched { impact, told: None });
+            }
         }
     }
 
     /// Follows who stands since, and tells what is to be told.
-    fn follow(&mut self, key: Key, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
+    fn follow(&mut self, key: Key, fresh: &[TrackId], frame: &FrameView<'_>, out: &mut Vec<Draft>) {
         let at = frame.at;
-        let Some(impact) = self.impacts.get_mut(&key) else { return };
-        for side in &mut impact.sides {
-            let Some(trace) = self.traffic.get(side.sight.id).filter(|trace| trace.sight.at == at) else { continue };
-            side.sight = trace.sight;
-            let Some(speed) = trace.now().map(Body::speed) else { continue };
-            let was_moving = side.speed_before >= self.params.impact_speed;
-            if speed >= 2.0 * STANDS {
-                side.stands_since = None;
-            } else if speed <= STANDS && was_moving {
-                side.stands_since.get_or_insert(at);
-            }
-        }
-        let stopped = impact.stopped_since();
-        match (impact.told, stopped) {
+        let Some(Watched { impact, told }) = self.impacts.get_mut(&key) else { return };
+        impact.follow(&self.traffic, fresh, at, frame.scene);
+        match (*told, impact.stopped_since()) {
             (None, stopped) => {
                 let in_time = |since: MediaTime| since.since(impact.at) <= self.params.stop_within.duration();
                 let begun = stopped.filter(|since| in_time(*since));
                 let given_up = at.since(impact.at) > self.params.stop_within.duration() + STOPPED;
-                let no_impact = impact.cue.is_none() && at.since(impact.at) > JOLT_WITHIN;
-                if no_impact || (begun.is_none() && given_up) {
+                if impact.is_refuted(at) || (begun.is_none() && given_up) {
                     self.impacts.remove(&key);
                 } else if let Some(since) = begun
                     && at.since(since) >= STOPPED
@@ -271,44 +237,48 @@ impl Collision {
     }
 
     fn start(&mut self, key: Key, since: MediaTime, frame: &FrameView<'_>, out: &mut Vec<Draft>) {
-        let Some(impact) = self.impacts.get_mut(&key) else { return };
-        let old_enough = |id: TrackId| {
-            frame.tracks.iter().find(|track| track.id == id).is_none_or(|t| self.common.old_enough(t, frame.at))
+        let Some(watched) = self.impacts.get_mut(&key) else { return };
+        let sides = watched.impact.sides;
+        let old_enough = |side: &Side| {
+            let track = frame.tracks.iter().find(|track| track.id == side.sight.id);
+            track.is_none_or(|track| self.common.old_enough(track, frame.at))
         };
-        if !old_enough(key.0) || !old_enough(key.1) || !self.common.cooldown.pass(frame.at) {
+        if !sides.iter().all(old_enough) || !self.common.cooldown.pass(frame.at) {
             return;
         }
-        let ordinal = self.told.entry(key.0).or_default();
-        impact.told = Some(Told { ordinal: *ordinal, stopped_since: since, confirmed: false });
+        let track = sides[0].sight.id;
+        let ordinal = self.told.entry(track).or_default();
+        watched.told = Some(Told { track, ordinal: *ordinal, stopped_since: since, confirmed: false });
         *ordinal = ordinal.saturating_add(1);
-        let [first, second] = impact.sides.map(|side| frame.scene.labels.name(side.sight.class));
+        let [first, second] = sides.map(|side| frame.scene.labels.name(side.sight.class));
         let stopped = frame.at.since(since).as_secs_f64();
         let summary = format!("{first} and {second} may have collided: one stands since, for {stopped:.1} s");
-        let mut measured = impact.measured(frame.at);
+        let mut measured = watched.measured(frame.at);
         measured.insert("other_class".to_owned(), second.into_owned().into());
         measured.insert("plane".to_owned(), if frame.scene.ground.is_some() { "ground" } else { "picture" }.into());
-        out.push(draft(&self.params, &self.common, Phase::Start, impact, frame.at, summary, measured));
+        out.push(draft(&self.params, &self.common, Phase::Start, watched, frame.at, summary, measured));
     }
 
     fn confirm(&mut self, key: Key, since: MediaTime, at: MediaTime, out: &mut Vec<Draft>) {
-        let Some(impact) = self.impacts.get_mut(&key) else { return };
-        if let Some(told) = &mut impact.told {
+        let Some(watched) = self.impacts.get_mut(&key) else { return };
+        if let Some(told) = &mut watched.told {
             (told.confirmed, told.stopped_since) = (true, since);
         }
         let summary = format!("collision confirmed: one stands for {:.1} s", at.since(since).as_secs_f64());
-        out.push(draft(&self.params, &self.common, Phase::Update, impact, at, summary, impact.measured(at)));
+        out.push(draft(&self.params, &self.common, Phase::Update, watched, at, summary, watched.measured(at)));
     }
 
     /// One of the two is known no more; whoever stays is followed on.
     fn lose(&mut self, id: TrackId, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
-        let keys: Vec<Key> = self.impacts.keys().filter(|(a, b)| *a == id || *b == id).copied().collect();
+        let has = |watched: &Watched| watched.impact.sides.iter().any(|side| side.sight.id == id);
+        let keys: Vec<Key> = self.impacts.iter().filter(|(_, watched)| has(watched)).map(|(key, _)| *key).collect();
         for key in keys {
-            let Some(impact) = self.impacts.get_mut(&key) else { continue };
+            let Some(Watched { impact, told }) = self.impacts.get_mut(&key) else { continue };
             for side in impact.sides.iter_mut().filter(|side| side.sight.id == id) {
                 (side.alive, side.stands_since) = (false, None);
             }
             let nobody_stays = impact.sides.iter().all(|side| !side.alive);
-            if nobody_stays || (impact.told.is_some() && impact.stopped_since().is_none()) {
+            if nobody_stays || (told.is_some() && impact.stopped_since().is_none()) {
                 self.close(key, at, reason, out);
             }
         }
@@ -317,7 +287,11 @@ impl Collision {
 
     /// The number of a track's collisions is kept while there may be another.
     fn tidy(&mut self, id: TrackId) {
-        if self.traffic.get(id).is_none() && !self.impacts.keys().any(|(first, _)| *first == id) {
+        let is_first = |watched: &Watched| {
+            let [first, _] = &watched.impact.sides;
+            first.sight.id == id || watched.told.is_some_and(|told| told.track == id)
+        };
+        if self.traffic.get(id).is_none() && !self.impacts.values().any(is_first) {
             self.told.remove(&id);
         }
     }
@@ -332,57 +306,34 @@ impl Collision {
     }
 
     fn close(&mut self, key: Key, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
-        let Some(impact) = self.impacts.remove(&key) else { return };
-        self.tidy(key.0);
-        let Some(told) = impact.told else { return };
-        let mut measured = impact.measured(at);
-        measured.insert("end_reason".to_owned(), reason.as_str().into());
-        let what = if told.confirmed { "collision" } else { "possible collision" };
-        let summary = format!("{what} is over: {}", reason.as_str());
-        out.push(draft(&self.params, &self.common, Phase::End, &impact, at, summary, measured));
+        let Some(watched) = self.impacts.remove(&key) else { return };
+        if let Some(told) = watched.told {
+            let mut measured = watched.measured(at);
+            measured.insert("end_reason".to_owned(), reason.as_str().into());
+            let what = if told.confirmed { "collision" } else { "possible collision" };
+            let summary = format!("{what} is over: {}", reason.as_str());
+            out.push(draft(&self.params, &self.common, Phase::End, &watched, at, summary, measured));
+            self.tidy(told.track);
+        }
     }
 }
 
-/// The two in contact at speed, or beside each other; none when they are apart.
-fn impact(a: &Trace, b: &Trace, at: MediaTime, params: &Params) -> Option<Impact> {
-    let (body, other) = (a.now()?, b.now()?);
-    let metres = common_unit(body, other)?;
-    if !body.footprint.overlaps(&other.footprint, BESIDE_METRES / metres) {
-        return None;
-    }
-    let met = encounter(a, b);
-    let contact = met.filter(|met| met.ttc_seconds <= 0.0 && met.sure_closing() >= params.impact_speed);
-    let closing_speed = met.map_or(0.0, |met| met.approach_speed.max(0.0));
-    let side = |trace: &Trace| Side {
-        sight: trace.sight,
-        speed_before: trace.path().filter(|b| at.since(b.at) <= BEFORE).map(Body::speed).fold(0.0, f64::max),
-        stands_since: None,
-        alive: true,
-    };
-    let cue = contact.map(|_| Cue::Contact);
-    Some(Impact { at, closing_speed, jolt: 0.0, cue, sides: [side(a), side(b)], told: None })
-}
-
-impl Impact {
-    /// Since when one of them stands who was moving.
-    fn stopped_since(&self) -> Option<MediaTime> {
-        self.sides.iter().filter_map(|side| side.stands_since).min()
-    }
-
+impl Watched {
     fn measured(&self, at: MediaTime) -> Values {
-        let [first, second] = &self.sides;
-        let cue = match self.cue {
+        let Self { impact, told } = self;
+        let [first, second] = &impact.sides;
+        let cue = match impact.cue {
             Some(Cue::LossOfSpeed) => "loss_of_speed",
             _ => "contact",
         };
-        let since = self.stopped_since().or(self.told.map(|told| told.stopped_since));
+        let since = impact.stopped_since().or(told.map(|told| told.stopped_since));
         values([
-            ("confirmed", self.told.is_some_and(|told| told.confirmed).into()),
+            ("confirmed", told.is_some_and(|told| told.confirmed).into()),
             ("cue", cue.into()),
-            ("seconds_since_impact", seconds(at.since(self.at))),
+            ("seconds_since_impact", seconds(at.since(impact.at))),
             ("stopped_seconds", seconds(since.map_or(Duration::ZERO, |since| at.since(since)))),
-            ("closing_metres_per_second", number(self.closing_speed as f32)),
-            ("jolt_metres_per_second_squared", number(self.jolt as f32)),
+            ("closing_metres_per_second", number(impact.closing_speed as f32)),
+            ("jolt_metres_per_second_squared", number(first.jolt.max(second.jolt) as f32)),
             ("speed_before_metres_per_second", number(first.speed_before as f32)),
             ("other_speed_before_metres_per_second", number(second.speed_before as f32)),
             ("stands", first.stands_since.is_some().into()),
@@ -397,18 +348,19 @@ fn draft(
     params: &Params,
     common: &Common,
     phase: Phase,
-    impact: &Impact,
+    watched: &Watched,
     at: MediaTime,
     summary: String,
     measured: Values,
 ) -> Draft {
-    let [first, _] = &impact.sides;
-    let is_confirmed = impact.told.is_some_and(|told| told.confirmed);
+    let [first, _] = &watched.impact.sides;
+    let (track, ordinal, is_confirmed) =
+        watched.told.map_or((first.sight.id, 0, false), |told| (told.track, told.ordinal, told.confirmed));
     Draft {
         kind: NAME,
         phase,
-        track: Some(first.sight.id),
-        ordinal: impact.told.map_or(0, |told| told.ordinal),
+        track: Some(track),
+        ordinal,
         class: Some(first.sight.class),
         bbox: Some(first.sight.bbox),
         // A candidate is worth a look, no more.

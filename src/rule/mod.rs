@@ -38,6 +38,7 @@ mod flow_count;
 mod gate;
 mod held;
 mod illegal_parking;
+mod impact;
 mod interval;
 mod level;
 mod line_count;
