@@ -224,7 +224,7 @@ impl RedLight {
         }
         let ordinal = vehicle.reported;
         vehicle.reported = vehicle.reported.saturating_add(1);
-        let class = frame.scene.labels.name(passed.sight.class);
+        let (class, sight) = (frame.scene.labels.name(passed.sight.class), vehicle.sight);
         let red = red_for.as_secs_f64();
         let line = &self.params.line;
         out.push(Draft {
@@ -233,7 +233,8 @@ impl RedLight {
             track: Some(id),
             ordinal,
             class: Some(passed.sight.class),
-            bbox: Some(passed.sight.bbox),
+            // Where it is now, as on the still that is taken now.
+            bbox: Some(sight.bbox),
             severity: self.common.severity,
             summary: format!("{class} passed {line} {red:.1} s or more after {} turned red", self.params.signal),
             thresholds: values([

@@ -115,6 +115,8 @@ struct Vehicle {
     best: Option<(MediaTime, Speed)>,
     /// Since when the lower bound is above the limit.
     over_since: Option<MediaTime>,
+    /// It was seen in the area; before, it may have been seen for long on its way there.
+    entered: bool,
     /// The first sight outside the area, while it may still come back.
     outside_since: Option<MediaTime>,
     reported: Option<Reported>,
@@ -197,13 +199,17 @@ impl Rule for Speeding {
                 continue;
             }
             if !area.contains(track.anchor()) {
+                // Whoever has not come yet has not left.
+                if !vehicle.entered {
+                    continue;
+                }
                 let left = *vehicle.outside_since.get_or_insert(frame.at);
                 if frame.at.since(left) >= SETTLE {
                     self.teller.close(vehicle, frame.at, EndReason::Left, out);
                 }
                 continue;
             }
-            (vehicle.sight, vehicle.outside_since) = (sight, None);
+            (vehicle.sight, vehicle.entered, vehicle.outside_since) = (sight, true, None);
             // Whoever is hidden below has no place on the road now.
             let others = frame.tracks.iter().filter(|other| other.id != track.id).map(|other| &other.bbox);
             if is_hidden(&track.bbox, others) || !vehicle.window.push(frame.at, &track.bbox, frame.scene, &self.gauge) {
@@ -269,6 +275,7 @@ impl Vehicle {
             now: None,
             best: None,
             over_since: None,
+            entered: false,
             outside_since: None,
             reported: None,
             over: false,
