@@ -98,7 +98,7 @@ fn every_fault_of_the_clip_is_found_and_nothing_else() {
     let expected = truth["events"].as_array().unwrap();
     assert_eq!((starts.len(), ends.len()), (expected.len(), expected.len()), "{:?}", story(&drafts));
     for ((start, end), truth) in starts.iter().zip(ends).zip(expected) {
-        let name = truth["kind"].as_str().unwrap().trim_start_matches("camera_").trim_start_matches("picture_");
+        let name = truth["fault"].as_str().unwrap();
         assert_eq!(start.measured["fault"], name);
         let (onset, over) = (truth["onset_s"].as_f64().unwrap(), truth["end_s"].as_f64().unwrap());
         let hold = start.thresholds["hold_seconds"].as_f64().unwrap();

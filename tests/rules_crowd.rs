@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail so
 
+#[path = "support/oracle.rs"]
+mod oracle;
 mod rules_support;
 
+use oracle::Oracle;
 use rules_support::*;
 use serde_json::{Value, json};
 use vantage::rule::{Draft, Scene};
@@ -144,4 +147,17 @@ fn a_cooldown_delays_what_lasts() {
     let drafts = run_with(&params, &objects);
     assert_eq!(story(&drafts), "start end(cleared) start");
     assert_eq!(drafts[2].at.0, 23_000_000_000);
+}
+
+#[test]
+fn the_crowd_of_the_clip_is_found_and_its_end() {
+    let oracle = Oracle::load("crowd");
+    let run = |people: u64| {
+        let times = json!({ "zone": "closed", "people": people, "crowded_for": "3s", "clear_after": "3s" });
+        oracle.play("crowd", &times)
+    };
+    let drafts = run(10);
+    oracle.assert_found(&drafts, "crowd", 0.0);
+    assert_eq!(story(&drafts), "start end(cleared)");
+    assert_eq!(story(&run(16)), "", "there are never more than fifteen");
 }

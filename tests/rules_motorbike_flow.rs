@@ -177,3 +177,12 @@ fn counts_over_a_line_are_those_of_the_truth() {
         assert!(found.abs_diff(true_count) <= 1, "{clip}: {found} instead of {true_count}");
     }
 }
+
+#[test]
+fn who_rides_against_the_flow_and_on_the_pavement_of_the_clip_is_found() {
+    let oracle = Oracle::load("motorbikes");
+    let params = json!({ "lane": "eastbound", "line": "east-out", "pavements": ["pavement"], "interval": "20s" });
+    let drafts = oracle.play("motorbike_flow", &params);
+    oracle.assert_found(&drafts, "counter_flow_riding", 0.0);
+    oracle.assert_found(&drafts, "pavement_riding", 0.0);
+}

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail so
 
+#[path = "support/oracle.rs"]
+mod oracle;
 mod rules_support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use oracle::Oracle;
 use rules_support::*;
 use serde_json::{Value, json};
 use vantage::rule::Draft;
@@ -170,4 +173,18 @@ fn every_threshold_bears() {
     }
     let back = json!({ "line": "gate", "signal": "main", "direction": "backward" });
     assert_eq!(story(&run_with(&back, drive(1, &[(0., 0.75, 0.6), (10., 0.25, 0.6)], 10.0), &red)), "red_light");
+}
+
+#[test]
+fn the_runner_of_the_clip_is_found_and_nobody_else() {
+    let oracle = Oracle::load("red-light");
+    let run = |grace: &str| {
+        let drafts = oracle.play("red_light", &json!({ "line": "west-stop", "signal": "west", "grace": grace }));
+        let who: Vec<u64> = drafts.iter().map(|draft| draft.track.unwrap().0).collect();
+        (drafts, who)
+    };
+    let (drafts, who) = run("500ms");
+    oracle.assert_found(&drafts, "red_light", 0.0);
+    assert_eq!(who, [800]);
+    assert_eq!(run("10s").1, [0u64; 0], "he passes 2.5 s after it turned red");
 }

@@ -11,7 +11,7 @@ use rules_support::{Step, measured, play_at, rule_in, story, track};
 use serde_json::{Value, json};
 use vantage::base::MediaTime;
 use vantage::rule::{Draft, Scene, SceneNames, find};
-use vantage::scene::{ControlPoint, Ground, GroundPoint, NormBox, NormPoint, Polygon, Track};
+use vantage::scene::{ControlPoint, Ground, GroundPoint, NormBox, NormPoint, Phase, Polygon, Track};
 
 /// All clips with vehicles on the move.
 const CLIPS: [&str; 8] = [
@@ -70,6 +70,15 @@ fn truth_table() {
     assert_eq!(run(&[(0., 0.)], 60.0), "", "stands");
     assert_eq!(run(&[(0., 400.)], 0.8), "", "no vehicle is so fast");
     assert_eq!(run(&[(0., 90.)], 0.7), "", "too short to tell");
+}
+
+#[test]
+fn whoever_is_seen_long_before_the_area_is_measured_within_it() {
+    let zone = json!({ "zone": "box", "limit_kmh": 50.0, "report": ["speeding", "vehicle"] });
+    let drafts = play(&zone, &rules_support::frames(&[ride(1, &[(0., 0.), (10., 70.)], 18.0, 10.0)]));
+    let kinds: Vec<_> = drafts.iter().map(|draft| (draft.kind, draft.phase)).collect();
+    let instant = ("vehicle_speed", Phase::Instant);
+    assert_eq!(kinds, [("speeding", Phase::Start), ("speeding", Phase::End), instant], "{drafts:#?}");
 }
 
 /// A box that jumps to and fro by 5 m is fast from frame to frame, and not over a window.
@@ -295,4 +304,18 @@ fn the_surveyed_junction_is_measured() {
             assert!(found.is_some_and(|found| (found / kmh - 1.0).abs() <= 0.2), "{id} {third}: {found:?} {kmh}");
         }
     }
+}
+
+#[test]
+fn the_two_speeders_of_the_clip_are_found_and_nobody_else() {
+    let oracle = Oracle::load("speeding");
+    let mut drafts = Vec::new();
+    for lane in ["eastbound", "westbound"] {
+        drafts.extend(oracle.play("speeding", &json!({ "lane": lane, "limit_kmh": 60.0 })));
+    }
+    drafts.sort_by_key(|draft| draft.at);
+    oracle.assert_found(&drafts, "speeding", 1.0);
+    let who: Vec<u64> =
+        drafts.iter().filter(|draft| draft.kind == "speeding").map(|draft| draft.track.unwrap().0).collect();
+    assert!(who.contains(&800) && who.contains(&801), "{who:?}");
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail so
 
+#[path = "support/oracle.rs"]
+mod oracle;
 mod rules_support;
 
+use oracle::Oracle;
 use rules_support::*;
 use serde_json::{Value, json};
 use vantage::scene::Phase;
@@ -134,4 +137,13 @@ fn the_cooldown_holds_back_whole_visits_and_never_an_end() {
     assert_eq!(story(&drafts), "start end(left)");
     assert!(drafts.iter().all(|draft| draft.track.unwrap().0 == 1));
     assert_eq!(drafts[0].phase, Phase::Start);
+}
+
+#[test]
+fn who_waits_on_the_carriageway_of_the_clip_is_found_once() {
+    let oracle = Oracle::load("pedestrian");
+    let params = json!({ "zone": "carriageway", "classes": ["person"], "dwell": "10s", "report": ["dwelt"] });
+    let drafts = oracle.play("zone_dwell", &params);
+    oracle.assert_found(&drafts, "zone_dwell", 0.0);
+    assert_eq!(drafts[0].track.unwrap().0, 800);
 }

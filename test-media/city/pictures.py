@@ -11,7 +11,7 @@ import os
 import cv2
 import numpy as np
 
-from . import film, people, render, street, vehicles
+from . import film, people, render, street, things, vehicles
 from .actor import Actor
 from .camera import Camera
 
@@ -20,7 +20,7 @@ CLASSES = ["person", "bicycle", "car", "motorcycle", "bus", "truck"]
 
 def all_models(seed):
     rng = np.random.default_rng(seed)
-    return vehicles.build(rng) + people.build(rng)
+    return vehicles.build(rng) + people.build(rng) + things.build()
 
 
 def corners(xy, yaw, length, width):

@@ -1,4 +1,5 @@
 """Writes pipelines/SCENARIO.yaml from the truths: the same zones, lanes and lines, in shares of the picture."""
+import datetime
 import json
 import os
 
@@ -14,19 +15,34 @@ RULES = {
     "stopped-lorry": ("a lorry that stops on a running lane; speeds of all who pass.", "{stopped}{speeding}{lines}"),
     "stopped-lorry-queue": ("a lorry that stops on a running lane, beside a queue at the red light that must not fire.", "{stopped}{queue}{lines}"),
     "wrong-way": ("a motorbike against the direction of its lane; speeds of all who pass.", "{wrong}{speeding}{lines}"),
-    "pedestrian": ("a pedestrian on the carriageway.", "{pedestrian}"),
+    "pedestrian": ("a pedestrian on the carriageway, who waits there.", "{pedestrian}{waits}"),
     "empty-road": ("an empty road: none of these rules may fire.",
                    "{stopped}{wrong}{parking}{speeding}{congestion}{queue}{pedestrian}{conflicts}{lines}      - id: somebody-on-carriageway\n        type: zone_dwell\n        zone: carriageway\n        dwell: 2s\n"),
     "illegal-parking": ("a car parks where stopping is forbidden.", "{parking}{speeding}"),
     "congestion": ("a queue that grows back from the stop line.", "{congestion}{queue}"),
+    "collision": ("a motorbike hits a turning car, and both stay.", "{collision}{lines}"),
+    "red-light": ("a motorbike rides over the stop line at red; what the signal shows is in a file beside the clip.", "{red}{lines}"),
+    "crowd": ("people gather on a closed carriageway.", "{crowd}"),
+    "abandoned-object": ("a lorry loses a crate, which stays on the road.", "{abandoned}"),
+    "speeding": ("a car and a motorbike far above the limit; speeds of all who pass.", "{speeding}{lines}"),
+    "motorbikes": ("riders against the flow, one on the pavement, and the flow in passenger car units.", "{flow}{lines}"),
 }
 STOPPED = "".join(f"      - id: stopped-{lane}\n        type: stopped_vehicle\n        lane: {lane}\n        stopped_for: 8s                 # the default\n" for lane in ("eastbound", "westbound"))
 PEDESTRIAN = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [carriageway]\n"
+WAITS = "      - id: waits-on-carriageway\n        type: zone_dwell\n        zone: carriageway\n        classes: [person]\n        dwell: 10s\n"
+COLLISION = "      - id: collision\n        type: collision\n"
+RED = "      - id: red-light\n        type: red_light\n        line: west-stop\n        signal: west\n"
+CROWD = ("      - id: crowd\n        type: crowd\n        zone: closed\n        people: 8                       # of ten in the truth; the bundled detector finds two of three\n        crowded_for: 3s                 # a clip is short; 10s is the default\n"
+         "        clear_after: 3s                 # the same\n")
+ABANDONED = "      - id: lost-load\n        type: abandoned_object\n        zone: carriageway\n        left_for: 10s                   # a clip is short; 1m is the default\n"
+FLOW = ("      - id: flow-eastbound\n        type: motorbike_flow\n        lane: eastbound\n        line: east-out\n        pavements: [pavement]\n"
+        "        interval: 20s                   # a clip is short; 1m is the default\n")
 CONFLICTS = "      - id: near-miss\n        type: near_miss\n      - id: collision\n        type: collision\n"
 # The side road's mouths and the crossings over them and over the east leg, on the ground (`street`).
 CROSSING = "      - id: person-on-carriageway\n        type: pedestrian_on_road\n        zones: [main-road, north-mouth, south-mouth]\n        crossings: [east-crossing, north-crossing, south-crossing]\n"
 JUNCTION = {"main-road": (-15.5, -7.4, 40.0, 7.4), "north-mouth": (-6.6, 12.5, 6.6, 16.6), "south-mouth": (-6.6, -16.6, 6.6, -12.5),
             "east-crossing": (12.6, -7.4, 15.8, 7.4), "north-crossing": (-6.6, 13.4, 6.6, 16.6), "south-crossing": (-6.6, -16.6, 6.6, -13.4)}
+STARTS_AT = "2026-01-05T08:00:00+07:00"
 # Hold times for clips of some seconds; the defaults are for cameras that run for months.
 UNFIT = ("      - id: unfit\n        type: camera_unfit\n        learn_for: 2s                   # the reference view; 10s by default\n        frozen_after: 4s\n        covered_after: 2s\n"
          "        moved_after: 2s\n        corrupt_after: 1s\n        black_after: 2s\n        overexposed_after: 2s\n        blurred_after: 3s\n        clear_after: 1s\n")
@@ -122,7 +138,8 @@ def text(name, t):
     stopped = STOPPED + ("        signal_line: westbound-near-end\n        max_red: 60s\n" if name == "stopped-lorry-queue" else "")
     rules = rules.format(lines=lines, stopped=stopped, wrong=WRONG, turning=_gates(t), parking=PARKING.format(zone=zone),
                          speeding=SPEEDING, congestion=CONGESTION, queue=QUEUE, pedestrian=PEDESTRIAN, conflicts=CONFLICTS,
-                         crossing=CROSSING, unfit=UNFIT)
+                         crossing=CROSSING, unfit=UNFIT, waits=WAITS,
+                         collision=COLLISION, red=RED, crowd=CROWD, abandoned=ABANDONED, flow=FLOW)
     if "camera_unfit" not in rules:
         rules = WATCHED + rules
     zones = t["zones"] + (_junction_zones(t) if "main-road" in rules else [])
@@ -130,8 +147,10 @@ def text(name, t):
            f"# Footage and truth: test-media/{name}. Written by `test-media/make.py pipelines`; zones, lanes and lines are the truth's.", "",
            "version: 1", "", "store:", f"  path: ../.vantage/{name}", "", "models:", "  default:", f"    path: {MODEL}               # folder with model.yaml, or an .onnx file", "",
            "sinks:", "  - id: log", "    type: jsonl                         # one JSON object a line", f"    path: ../.vantage/{name}.jsonl", "", "cameras:", f"  - id: {name}",
-           f"    url: ../test-media/{name}/clip.mp4", "    starts_at: 2026-01-05T08:00:00+07:00   # the clip carries no time of its own"]
-    if any(f"type: {kind}\n" in rules for kind in ("turning_movement", "speeding", "congestion", "queue_length", "near_miss")):
+           f"    url: ../test-media/{name}/clip.mp4", f"    starts_at: {STARTS_AT}   # the clip carries no time of its own"]
+    if "signals" in t:
+        out += [f"    signals: ../test-media/{name}/signals.csv"]
+    if any(f"type: {kind}\n" in rules for kind in ("turning_movement", "speeding", "congestion", "queue_length", "near_miss", "collision", "crowd", "motorbike_flow")):
         out += _calibration(t)
     # Unused shapes are left out, so that the file says only what is in force.
     used = [z for z in zones if f"zone: {z['id']}\n" in rules or any(f"{a}{z['id']}{b}" in rules for a in "[ " for b in ",]")]
@@ -157,10 +176,23 @@ def text(name, t):
     return "\n".join(out) + "\n"
 
 
+def signals(t):
+    """What the controller would have said: each change, and the state again every five seconds."""
+    begin = datetime.datetime.fromisoformat(STARTS_AT)
+    changes = [(s["at_s"], s["signal"], s["state"]) for s in t["signals"]]
+    again = [(k, *max(c for c in changes if c[0] <= k)[1:]) for k in range(5, int(t["seconds"]) + 1, 5) if not any(c[0] == k for c in changes)]
+    rows = [f"{(begin + datetime.timedelta(seconds=at)).isoformat()},{signal},{state}" for at, signal, state in sorted(changes + again)]
+    return "\n".join(["time,signal,state", *rows]) + "\n"
+
+
 def make(media, out):
     for name in RULES:
         path = os.path.join(media, name, "truth.json")
         if os.path.exists(path):
+            t = json.load(open(path))
+            if "signals" in t:
+                with open(os.path.join(media, name, "signals.csv"), "w") as f:
+                    f.write(signals(t))
             with open(os.path.join(out, name + ".yaml"), "w") as f:
-                f.write(text(name, json.load(open(path))))
+                f.write(text(name, t))
             print(os.path.join(out, name + ".yaml"))

@@ -274,7 +274,8 @@ def pedestrian(models):
     k = [j for j in range(len(who.xy)) if abs(who.xy[j][1]) < street.WA]
     zones = {"carriageway": [(21.5, -7.3), (21.5, 7.3), (90, 7.3), (90, -7.3)]}
     return Scene("pedestrian", "A pedestrian crosses the carriageway away from any crossing and waits on the centre line.", seed, 40, east_camera(), "morning", tracks,
-                 lanes=EAST_LANES, zones=zones, events=[event("pedestrian_on_road", who, who.first + k[0], who.first + k[-1], zone="carriageway")])
+                 lanes=EAST_LANES, zones=zones,
+                 events=[event("pedestrian_on_road", who, who.first + k[0], who.first + k[-1], zone="carriageway"), event("zone_dwell", who, who.first + k[0], who.first + k[-1], zone="carriageway")])
 
 
 def _bird(img, f, rng):

@@ -8,7 +8,7 @@ import time
 import cv2
 import numpy as np
 
-from . import film, pictures, render, scenarios
+from . import film, incidents, pictures, render, scenarios
 from .actor import Actor
 
 MODEL_SEED = 8
@@ -17,11 +17,11 @@ MOT_CLASS = {"person": 1, "car": 3, "bus": 3, "truck": 3, "bicycle": 4, "motorcy
 COLUMNS = ["id", "x0", "y0", "x1", "y1", "ax0", "ay0", "ax1", "ay1", "occlusion", "gx", "gy", "speed"]
 
 
-SCENES = {**scenarios.ALL, **scenarios.MEASURED}
+SCENES = {**scenarios.ALL, **incidents.ALL, **scenarios.MEASURED}
 
 
 def names():
-    return list(scenarios.ALL)
+    return [*scenarios.ALL, *incidents.ALL]
 
 
 class Encoder:
@@ -160,6 +160,8 @@ def advance(scene, actors, f):
             rate = (t.yaw[min(k + 1, len(t.yaw) - 1)] - t.yaw[max(k - 1, 0)]) / (2 * dt)
             a.roll = float(np.clip(-np.arctan(t.speed[k] * rate / 9.81), -.45, .45))
             a.steer = float(np.clip(1.3 * rate / max(t.speed[k], 2.0), -.4, .4))
+            if f >= t.extra.get("falls_at", scene.frames):
+                a.roll = 1.35 * min(1.0, (f - t.extra["falls_at"]) / (.5 * scene.fps))
         elif a.label != "person" and len(t.yaw) > 2:
             rate = (t.yaw[min(k + 1, len(t.yaw) - 1)] - t.yaw[max(k - 1, 0)]) / (2 * dt)
             a.steer = float(np.clip(2.8 * rate / max(t.speed[k], 2.0), -.5, .5))
@@ -198,7 +200,7 @@ def clip(name, out, frames=None, again=False, dry=False):
         enc.write(rgb)
         rows = []
         for a, m in zip(live, measured):
-            if m is None or m[0] is None:
+            if m is None or m[0] is None or a.label == "thing":      # no road user: the event tells of it
                 continue
             box, amodal, visible, whole = m
             share = min(1.0, visible / max(whole, .25))

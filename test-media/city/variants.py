@@ -17,8 +17,8 @@ def _ff(*args):
 
 EXACT = ["-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]
 
-# kind, onset and end in seconds
-FAULTS = [("camera_frozen", 8, 14), ("camera_covered", 18, 24), ("camera_moved", 27, 32), ("picture_corrupt", 35, 39)]
+# fault, onset and end in seconds
+FAULTS = [("frozen", 8, 14), ("covered", 18, 24), ("moved", 27, 32), ("corrupt", 35, 39)]
 
 
 def camera_faults(out):
@@ -41,12 +41,12 @@ def camera_faults(out):
         if not ok:
             break
         live = img
-        a, b = span["camera_frozen"]
+        a, b = span["frozen"]
         if f == a:
             held = prev
         if a <= f < b:
             live = held
-        a, b = span["camera_covered"]
+        a, b = span["covered"]
         if a <= f < b:        # something dark and soft is put over the lens
             k = min(1.0, (f - a + 1) / 4, (b - f) / 4)
             edge = int((1 - k) * h)
@@ -55,12 +55,12 @@ def camera_faults(out):
             mask[edge:] = 1
             mask = cv2.GaussianBlur(mask, (0, 0), 18)[..., None] if k < 1 else mask
             live = np.clip(img * (1 - mask) + dark * mask, 0, 255).astype(np.uint8)
-        a, b = span["camera_moved"]
+        a, b = span["moved"]
         if a <= f < b:        # pushed aside: turned and shifted, with what lies beyond mirrored in
             k = min(1.0, (f - a + 1) / 5)
             m = np.float32([[1, 0, 0], [0, 1, 0]]) * (1 - k) + shift * k
             live = cv2.warpAffine(img, m, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        a, b = span["picture_corrupt"]
+        a, b = span["corrupt"]
         if a <= f < b:        # lost slices: green below a line, smeared blocks above it
             live = img.copy()
             line = int(h * (.35 + .25 * np.sin(f * .7)) // 16 * 16)
@@ -81,7 +81,7 @@ def camera_faults(out):
             data[k] = []
     t.update(scenario="camera-faults", description="The junction clip with four faults: the picture freezes, the lens is covered, the camera is moved, slices are lost. "
              "Objects are given only where the picture is fit; the counts are those of the fit seconds.", sha256=shoot.sha256(path), made_from="junction",
-             events=[{"kind": k, "object": None, "onset_frame": a * fps, "end_frame": b * fps - 1, "onset_s": float(a), "end_s": (b * fps - 1) / fps} for k, a, b in FAULTS])
+             events=[{"kind": "camera_unfit", "fault": k, "object": None, "onset_frame": a * fps, "end_frame": b * fps - 1, "onset_s": float(a), "end_s": (b * fps - 1) / fps} for k, a, b in FAULTS])
     # what was counted in unfit seconds was not seen
     t["counts"] = {"lines": {}, "turning": {}, "note": "not given: a blind camera counts nothing"}
     shoot.write_truth(os.path.join(folder, "truth.json"), t, data)

@@ -136,7 +136,7 @@ fn every_fault_of_a_camera_is_found_and_its_gates_rest_meanwhile() {
     assert_eq!(found.len(), faults.len(), "{found:?}");
     for ((frame, fault), truth) in found.iter().zip(faults) {
         let span = truth["onset_frame"].as_u64().unwrap()..=truth["end_frame"].as_u64().unwrap();
-        assert!(span.contains(frame) && truth["kind"].as_str().unwrap().ends_with(fault), "{fault} {frame}: {truth}");
+        assert!(span.contains(frame) && truth["fault"] == *fault, "{fault} {frame}: {truth}");
     }
     let counts = events.iter().filter(|event| event["kind"] == "line_count" && event["rule"] == "west-in-crossed");
     let measured = counts.map(|event| &event["explanation"]["measured"]);
@@ -144,4 +144,44 @@ fn every_fault_of_a_camera_is_found_and_its_gates_rest_meanwhile() {
         (all + m["interval_seconds"].as_f64().unwrap(), seen + m["observed_seconds"].as_f64().unwrap())
     });
     assert!((all - 39.9f64).abs() < 1e-6 && (20.0..28.0).contains(&seen), "{seen} of {all} s");
+}
+
+/// Each clip of one incident, with the shipped pipeline: found once, in time, and nothing else of its kind.
+#[test]
+fn every_incident_has_its_clip() {
+    let cases = [
+        ("collision", "collision"),
+        ("red-light", "red_light"),
+        ("crowd", "crowd"),
+        ("abandoned-object", "abandoned_object"),
+        ("motorbikes", "counter_flow_riding"),
+        ("motorbikes", "pavement_riding"),
+        ("pedestrian", "pedestrian_on_road"),
+        ("pedestrian", "zone_dwell"),
+        ("near-miss", "near_miss"),
+    ];
+    for (scenario, kind) in cases {
+        let (onset, end) = truth(scenario, kind);
+        let events = replayed(scenario);
+        let began =
+            |event: &&Value| event["kind"] == kind && (event["phase"] == "start" || event["phase"] == "instant");
+        let found: Vec<u64> = events.iter().filter(began).map(|event| event["frame"].as_u64().unwrap()).collect();
+        assert!(
+            matches!(found[..], [frame] if (onset..=end).contains(&frame)),
+            "{scenario}: {kind} in frames {found:?}, true from {onset} to {end}"
+        );
+    }
+}
+
+#[test]
+fn both_speeders_are_found_and_nobody_else() {
+    let text = std::fs::read_to_string(root().join("test-media/speeding/truth.json")).unwrap();
+    let truth: Value = serde_json::from_str(&text).unwrap();
+    let lanes = |of: &Value| of["lane"].as_str().unwrap().to_owned();
+    let mut expected: Vec<String> = truth["events"].as_array().unwrap().iter().map(lanes).collect();
+    let events = replayed("speeding");
+    let told = events.iter().filter(|event| event["kind"] == "speeding" && event["phase"] != "end");
+    let mut found: Vec<String> = told.map(|event| lanes(&event["explanation"]["thresholds"])).collect();
+    (expected.sort(), found.sort());
+    assert_eq!(found, expected);
 }

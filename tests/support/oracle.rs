@@ -7,11 +7,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use vantage::base::{CaptureTime, MediaTime, TimeSource, Timestamp, TrackId};
 use vantage::rule::{Draft, FrameView, Lane, RuleSet, Scene, SceneNames, find};
-use vantage::scene::{ClassId, Detection, Ground, GroundPoint, Labels, NormBox, NormPoint, Polygon, Segment, Track};
+use vantage::scene::{
+    Aspect, ClassId, Detection, Ground, GroundPoint, Labels, NormBox, NormPoint, Phase, Polygon, Segment, SignalState,
+    Track,
+};
 use vantage::track::{Params, Tracker};
 
 /// The classes of the truths, in the order of the bundled model.
@@ -201,7 +205,7 @@ impl Oracle {
                 capture: capture(at),
                 tracks: &tracks,
                 scene,
-                signals: &[],
+                signals: &self.signals(at),
                 glance: None,
             }));
             let lost = |seen: &MediaTime| at.since(*seen).as_secs_f64() > LOST_SECONDS;
@@ -213,6 +217,39 @@ impl Oracle {
         }
         drafts.extend(rules.end(now));
         drafts.into_iter().map(|(_, draft)| draft).collect()
+    }
+
+    /// What the clip's signals show at a time, heard of at this moment.
+    fn signals(&self, at: MediaTime) -> Vec<SignalState> {
+        let changes = self.truth["signals"].as_array().cloned().unwrap_or_default();
+        let seconds = |change: &Value| change["at_s"].as_f64().unwrap();
+        let now = at.0 as f64 * 1e-9;
+        let mut shown: BTreeMap<String, SignalState> = BTreeMap::new();
+        for change in changes.iter().filter(|change| seconds(change) <= now) {
+            let name = change["signal"].as_str().unwrap().to_owned();
+            let aspect = match change["state"].as_str().unwrap() {
+                "red" => Aspect::Red,
+                "amber" => Aspect::Amber,
+                "green" => Aspect::Green,
+                other => panic!("{other}"),
+            };
+            let shown_for = Duration::from_secs_f64(now - seconds(change));
+            let state = SignalState { name: name.as_str().into(), aspect, shown_for, heard_ago: Duration::ZERO };
+            shown.insert(name, state);
+        }
+        shown.into_values().collect()
+    }
+
+    /// Fails unless a happening of this kind began once for each that is true, while it lasted or so many seconds later.
+    pub fn assert_found(&self, drafts: &[Draft], kind: &str, late: f64) {
+        let began = |draft: &&Draft| draft.kind == kind && matches!(draft.phase, Phase::Start | Phase::Instant);
+        let told: Vec<f64> = drafts.iter().filter(began).map(|draft| draft.at.0 as f64 * 1e-9).collect();
+        let events = self.truth["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind);
+        let spans = events.map(|e| (e["onset_s"].as_f64().unwrap(), e["end_s"].as_f64().unwrap_or(f64::MAX)));
+        let mut spans: Vec<(f64, f64)> = spans.collect();
+        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let fits = told.iter().zip(&spans).all(|(told, (onset, end))| (*onset..=end + late).contains(told));
+        assert!(!spans.is_empty() && told.len() == spans.len() && fits, "{kind}: told at {told:?}, true {spans:?}");
     }
 
     /// When the clip's happenings of this kind begin, seconds, and whose they are.
