@@ -33,8 +33,8 @@ const HALF_A_WINDOW: f64 = 0.35;
 const FOLLOWING_CLOSING: f64 = 2.5;
 /// Slower than this is standing; faster than twice this is moving again. Metres per second.
 const STANDS: f64 = 0.7;
-/// A track of the same sort that begins so soon before or after one was last seen, so near, is taken for the same. Metres
-/// between the middles.
+/// A track of the same sort that begins after the impact, and so soon after one was last seen, so near, is taken for the
+/// same. Metres between the middles.
 const HEIR_WITHIN: Duration = Duration::from_secs(1);
 const HEIR_METRES: f64 = 4.0;
 /// So long after its first sight a track may turn out to be somebody's.
@@ -274,7 +274,10 @@ impl Side {
             let metres = common_unit(body, &self.body)?;
             Some(body.footprint.centre.minus(self.body.footprint.centre).length() * metres)
         };
-        let near = others.filter(|heir| self.may_be(heir, self.sight.at));
+        let begins_in_it = |heir: &Trace| {
+            heir.since >= self.at_impact.at && heir.since.seconds_since(self.sight.at) <= HEIR_WITHIN.as_secs_f64()
+        };
+        let near = others.filter(|heir| begins_in_it(heir) && self.is_alike(heir));
         let near = near.filter_map(|heir| Some((away(heir).filter(|away| *away <= HEIR_METRES)?, heir)));
         near.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, heir)| heir)
     }
@@ -289,21 +292,21 @@ impl Side {
             let change = now.velocity.minus(then.velocity).length() * now.unit_metres;
             off <= HEIR_METRES && change <= GOES_ON * then.speed()
         };
-        self.may_be(other, then.at) && other.now().is_some_and(goes_on)
+        let is_new = other.since.seconds_since(then.at).abs() <= HEIR_WITHIN.as_secs_f64();
+        is_new && self.is_alike(other) && other.now().is_some_and(goes_on)
     }
 
-    /// Whether a track is of this sort and began about then. A fallen rider is a person to a detector, a car in part a van.
-    fn may_be(&self, other: &Trace, then: MediaTime) -> bool {
-        let is_alike = (other.role <= Role::Motorcycle) == (self.role <= Role::Motorcycle);
-        is_alike && other.since.seconds_since(then).abs() <= HEIR_WITHIN.as_secs_f64()
+    /// Whether a detector may name one and the same so: a fallen rider is a person to it, a car in part a van.
+    fn is_alike(&self, other: &Trace) -> bool {
+        (other.role <= Role::Motorcycle) == (self.role <= Role::Motorcycle)
     }
 
     /// How abruptly the velocity changed until that body, metres per second squared, sure by two standard errors.
     fn change_to(&self, body: &Body) -> f64 {
         let error = (self.body.velocity_error.powi(2) + body.velocity_error.powi(2)).sqrt();
         let change = body.velocity.minus(self.body.velocity).length() - 2.0 * error;
-        let seconds = body.at.seconds_since(self.body.at);
-        if seconds > 0.0 { change * body.unit_metres / seconds } else { 0.0 }
+        // Either velocity is a mean: nothing shorter than half a window can be told.
+        change * body.unit_metres / body.at.seconds_since(self.body.at).max(HALF_A_WINDOW)
     }
 }
 

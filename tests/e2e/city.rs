@@ -182,6 +182,7 @@ fn both_speeders_are_found_and_nobody_else() {
     let events = replayed("speeding");
     let told = events.iter().filter(|event| event["kind"] == "speeding" && event["phase"] != "end");
     let mut found: Vec<String> = told.map(|event| lanes(&event["explanation"]["thresholds"])).collect();
-    (expected.sort(), found.sort());
+    expected.sort();
+    found.sort();
     assert_eq!(found, expected);
 }
