@@ -171,6 +171,18 @@ fn whoever_is_left_is_followed_when_the_other_track_ends() {
     assert_eq!(story(&drafts), "start update end(track_ended)");
 }
 
+/// The rider passes; his track goes over to a machine that stands there, and he is a new one.
+#[test]
+fn whoever_drives_on_under_another_number_has_hit_nobody() {
+    let car = ride(1, CAR, &[&CAR_ON, &[(8., 79., 20.)][..]].concat());
+    let stays = ride(2, BIKE, &[&BIKE_IN, &[(15., 35., 19.)][..]].concat());
+    assert_eq!(run(&[car.clone(), stays.clone()]), "start update");
+    let goes_on = ride(7, BIKE, &[(3.1, 35., 19.8), (5.3, 35., 37.4)]);
+    assert_eq!(run(&[car.clone(), stays.clone(), goes_on]), "");
+    let another = ride(7, BIKE, &[(3.1, 45., 19.8), (5.3, 45., 37.4)]);
+    assert_eq!(run(&[car, stays, another]), "start update", "ten metres away it is somebody else");
+}
+
 #[test]
 fn what_is_open_ends_with_its_reason() {
     let objects = [

@@ -145,8 +145,11 @@ fn is_reference(key: &str, value: &str) -> bool {
 fn hints_at_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let name = name.rsplit(['?', '&', '/']).next().unwrap_or_default();
+    // Not `signal` and `signals`, which are traffic's.
+    let signs = name == "sig" || name.ends_with("_sig") || name.contains("signature");
     name == "key"
-        || ["pass", "pwd", "token", "apikey", "api_key", "_key", "secret", "auth", "sig"]
+        || signs
+        || ["pass", "pwd", "token", "apikey", "api_key", "_key", "secret", "auth"]
             .iter()
             .any(|hint| name.contains(hint))
 }
@@ -170,6 +173,8 @@ mod tests {
             ("password_file: /run/x", "password_file: /run/x"),
             ("password_env: GATE_1", "password_env: GATE_1"),
             ("password_env: hunter-2", "password_env: ********"),
+            ("- {id: r, signal: main}", "- {id: r, signal: main}"),
+            ("url: http://h/a?sig=hunter2", "url: http://h/a?sig=*******"),
             ("password: é", "password: \u{00b7}"),
             ("url: rtsp://10.0.0.1:554/a", "url: rtsp://10.0.0.1:554/a"),
             ("polygon: [[0.1, 0.2]]", "polygon: [[0.1, 0.2]]"),

@@ -143,10 +143,12 @@ impl Impact {
     /// Takes in the two as seen in one frame.
     pub(super) fn see(&mut self, a: &Trace, b: &Trace, at: MediaTime) {
         if let (Some(a), Some(b), Touch::Imminent | Touch::Apart) = (a.now(), b.now(), self.touch) {
-            self.touch = match at.since(self.at) > IMMINENT {
-                _ if within(a, b, TOUCH_METRES) => Touch::Contact,
-                true => Touch::Apart,
-                false => Touch::Imminent,
+            self.touch = if within(a, b, TOUCH_METRES) {
+                Touch::Contact
+            } else if at.since(self.at) > IMMINENT {
+                Touch::Apart
+            } else {
+                Touch::Imminent
             };
         }
         if at.since(self.at) <= JOLT_WITHIN {
