@@ -58,7 +58,10 @@ fn all_rules() -> RuleSet {
         ("pedestrian_on_road", json!({ "lanes": ["east"], "classes": ["car"] })),
         ("crowd", json!({ "zone": "box", "people": 2, "crowded_for": "1s", "clear_after": "1s", "classes": ["car"] })),
         ("near_miss", json!({ "braking": 1.0, "ttc": "3s" })),
-        ("collision", json!({ "jolt": 1.0, "impact_speed": 0.5, "stop_within": "10s", "confirm_after": "2s" })),
+        (
+            "collision",
+            json!({ "jolt": 1.0, "braking_limit": 5.0, "impact_speed": 0.5, "stop_within": "10s", "confirm_after": "2s" }),
+        ),
         ("red_light", json!({ "line": "gate", "signal": "main" })),
         (
             "motorbike_flow",

@@ -147,7 +147,7 @@ impl FarSide for Postgres {
         })
     }
     fn received(&self) -> Vec<Record> {
-        // ctid: where the row lies, which is the order of insertion while nothing was deleted.
+        // ctid: where the row lies, which is the order of insertion while no vacuum frees the room of broken transactions.
         let rows = self.ask("SELECT id || '.' || revision, camera, sequence FROM vantage_events ORDER BY ctid");
         rows.lines()
             .map(|row| {
