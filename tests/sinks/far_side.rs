@@ -147,8 +147,11 @@ impl FarSide for Postgres {
         })
     }
     fn received(&self) -> Vec<Record> {
-        // ctid: where the row lies, which is the order of insertion while no vacuum frees the room of broken transactions.
-        let rows = self.ask("SELECT id || '.' || revision, camera, sequence FROM vantage_events ORDER BY ctid");
+        // A batch is one transaction, and nobody sees less than a whole one: their numbers are the order of arrival. Where
+        // the rows lie is not: a new connection fills pages that an earlier one left.
+        let rows = self.ask(
+            "SELECT id || '.' || revision, camera, sequence FROM vantage_events ORDER BY xmin::text::bigint, sequence",
+        );
         rows.lines()
             .map(|row| {
                 let columns: Vec<&str> = row.split('|').collect();
