@@ -26,7 +26,16 @@ pub(super) struct Encounter {
     pub(super) bodies: (Body, Body),
 }
 
+/// How much faster whoever follows must come nearer before it is more than drawing up.
+const FOLLOWING_CLOSING: f64 = 2.5;
+
 impl Encounter {
+    /// The least closing speed that is out of the usual, where `crossing` is that of two who do not follow each other:
+    /// whoever draws up behind another, or to somebody who stands, comes near him as a matter of course.
+    pub(super) fn least_closing(&self, crossing: f64) -> f64 {
+        if self.is_following { FOLLOWING_CLOSING * crossing } else { crossing }
+    }
+
     /// The closing speed that is sure by two standard errors.
     pub(super) fn sure_closing(&self) -> f64 {
         self.approach_speed - 2.0 * self.approach_error

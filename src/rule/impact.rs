@@ -29,8 +29,6 @@ const JOLT_WITHIN: Duration = Duration::from_secs(1);
 const BEFORE: Duration = Duration::from_secs(1);
 /// Seconds over which a jolt is measured.
 const HALF_A_WINDOW: f64 = 0.35;
-/// How much faster whoever follows must come nearer.
-const FOLLOWING_CLOSING: f64 = 2.5;
 /// Slower than this is standing; faster than twice this is moving again. Metres per second.
 const STANDS: f64 = 0.7;
 /// A track of the same sort that begins after the impact, and so soon after one was last seen, so near, is taken for the
@@ -55,13 +53,6 @@ pub(super) struct Limits {
     pub(super) jolt: f64,
     /// Loss of speed beyond what brakes can do, metres per second squared.
     pub(super) braking: f64,
-}
-
-impl Limits {
-    /// Whoever draws up behind another comes near him as a matter of course, and boxes of a queue cover each other.
-    fn least_closing(&self, met: &Encounter) -> f64 {
-        if met.is_following { FOLLOWING_CLOSING * self.speed } else { self.speed }
-    }
 }
 
 /// See the module.
@@ -126,7 +117,7 @@ impl Impact {
     pub(super) fn of(a: &Trace, b: &Trace, at: MediaTime, limits: Limits) -> Option<Self> {
         let (body, other) = (a.now()?, b.now()?);
         let met = encounter(a, b);
-        let is_fast = |met: &Encounter| met.is_sure && met.sure_closing() >= limits.least_closing(met);
+        let is_fast = |met: &Encounter| met.is_sure && met.sure_closing() >= met.least_closing(limits.speed);
         let touch = match met.filter(is_fast) {
             Some(met) if met.ttc_seconds <= 0.0 => Touch::Contact,
             Some(met) if met.ttc_seconds <= IMMINENT.as_secs_f64() => Touch::Imminent,

@@ -25,8 +25,7 @@ const NAME: &str = "near_miss";
 
 /// A pair that is in conflict no longer for so long has got past each other.
 const SETTLE: Duration = Duration::from_millis(1500);
-/// How much faster whoever follows must come nearer, and how much harder he must brake, before it is a conflict.
-const FOLLOWING_CLOSING: f64 = 2.5;
+/// How much harder whoever follows must brake before it is a conflict.
 const FOLLOWING_BRAKING: f64 = 2.0;
 /// Pairs in conflict at once; beyond it the one seen longest ago goes first.
 const MAX_PAIRS: usize = 256;
@@ -82,12 +81,7 @@ fn validate(params: &Params, errors: Vec<ParamError>, names: &SceneNames) -> Res
 }
 
 impl Params {
-    /// Whoever draws up behind another, or to somebody who stands, comes near him as a matter of course …
-    fn least_closing(&self, met: &Encounter) -> f64 {
-        if met.is_following { FOLLOWING_CLOSING * self.closing_speed } else { self.closing_speed }
-    }
-
-    /// … and brakes harder.
+    /// Whoever draws up behind another brakes harder as a matter of course.
     fn least_braking(&self, met: &Encounter) -> f64 {
         if met.is_following { FOLLOWING_BRAKING * self.braking } else { self.braking }
     }
@@ -162,7 +156,7 @@ impl Rule for NearMiss {
             let id = Some(a);
             if let Some(nearest) = nearest {
                 out.push(Margin::at_most(id, "ttc_seconds", nearest.ttc_seconds, ttc));
-                let (closing, least) = (nearest.sure_closing(), self.params.least_closing(&nearest));
+                let (closing, least) = (nearest.sure_closing(), nearest.least_closing(self.params.closing_speed));
                 out.push(Margin::at_least(id, "closing_metres_per_second", closing, least));
                 let braking = nearest.braking();
                 let least = self.params.least_braking(&nearest);
@@ -203,7 +197,7 @@ impl NearMiss {
             let conflict = encounter(a, b).filter(|met| {
                 met.ttc_seconds <= ttc
                     && met.is_sure
-                    && met.sure_closing() >= self.params.least_closing(met)
+                    && met.sure_closing() >= met.least_closing(self.params.closing_speed)
                     && met.braking() >= self.params.least_braking(met)
             });
             let crossed =

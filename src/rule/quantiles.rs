@@ -58,6 +58,16 @@ impl Quantiles {
     }
 }
 
+/// The median of at most `N` values, of an even number the upper one; none of none. What is beyond is left out.
+pub(super) fn median<const N: usize>(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut kept, mut count) = ([0.0; N], 0);
+    for (place, value) in kept.iter_mut().zip(values) {
+        (*place, count) = (value, count + 1);
+    }
+    let kept = kept.get_mut(..count).filter(|kept| !kept.is_empty())?;
+    Some(*kept.select_nth_unstable_by(count / 2, f64::total_cmp).1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::plane::Vec2;
+use super::quantiles::median;
 use crate::base::MediaTime;
 
 /// Anchors within this time of the newest are averaged.
@@ -31,22 +32,13 @@ impl Recent {
         while self.samples.front().is_some_and(|(first, _)| at.since(*first) > WINDOW) {
             self.samples.pop_front();
         }
-        let (x, y) = (self.middle(|p| p.x), self.middle(|p| p.y));
+        let middle = |of: fn(&Vec2) -> f32| median::<CAPACITY>(self.samples.iter().map(|(_, p)| f64::from(of(p))));
+        let (x, y) = (middle(|p| p.x), middle(|p| p.y));
         let time = self.samples.get(self.samples.len() / 2).map(|(time, _)| *time);
         match (time, x, y) {
-            (Some(time), Some(x), Some(y)) => (time, Vec2 { x, y }),
+            (Some(time), Some(x), Some(y)) => (time, Vec2 { x: x as f32, y: y as f32 }),
             _ => (at, position),
         }
-    }
-
-    /// The median of a coordinate.
-    fn middle(&self, of: impl Fn(&Vec2) -> f32) -> Option<f32> {
-        let mut values = [0.0; CAPACITY];
-        for (value, (_, position)) in values.iter_mut().zip(&self.samples) {
-            *value = of(position);
-        }
-        let values = values.get_mut(..self.samples.len()).filter(|values| !values.is_empty())?;
-        Some(*values.select_nth_unstable_by(values.len() / 2, f32::total_cmp).1)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::body::{Body, Flat, Stance};
 use super::draft::Sight;
 use super::fit::Line;
+use super::quantiles::median;
 use super::roles::Role;
 use super::scene::Scene;
 use crate::base::MediaTime;
@@ -124,7 +125,11 @@ impl Trace {
     /// Takes the places whose lower edge can be trusted.
     fn trust(&mut self, at: MediaTime) {
         self.places.clear();
-        let (Some(stance), Some(middle)) = (&self.stance, self.middle_height()) else { return };
+        let (Some(stance), Some(middle)) =
+            (&self.stance, median::<CAPACITY>(self.seen.iter().map(|seen| seen.height_metres)))
+        else {
+            return;
+        };
         let factor = if stance.is_on_ground() { STEADY_ON_GROUND } else { STEADY_IN_PICTURE };
         let (mut least, mut most) = (middle, middle);
         for seen in self.seen.iter().skip(2) {
@@ -137,16 +142,6 @@ impl Trace {
         let errs = |height: f64| height.max(middle) > height.min(middle) * factor.sqrt();
         let fresh = self.seen.iter().filter(|seen| seen.at > self.unsteady_at && at.since(seen.at) <= WINDOW);
         self.places.extend(fresh.filter(|seen| !errs(seen.height_metres)).map(|seen| (seen.at, seen.place)));
-    }
-
-    /// The median of the heights.
-    fn middle_height(&self) -> Option<f64> {
-        let mut heights = [0.0; CAPACITY];
-        for (height, seen) in heights.iter_mut().zip(&self.seen) {
-            *height = seen.height_metres;
-        }
-        let heights = heights.get_mut(..self.seen.len()).filter(|heights| !heights.is_empty())?;
-        Some(*heights.select_nth_unstable_by(heights.len() / 2, f64::total_cmp).1)
     }
 
     /// The road user in the frame of its last sight; none while too little is known.

@@ -6,18 +6,14 @@ import numpy as np
 
 from . import street, traffic
 from .camera import Camera
-from .scenarios import (EAST_LANES, EAST_LINES, FPS, SIZE, Scene, east_camera, event, fit, flows, inside, junction_camera, junction_gates, phases, pick, sumo, walkers)
+from .scenarios import (EAST_LANES, EAST_LINES, FPS, SIZE, Scene, east_camera, event, fit, flows, inside, junction_camera, junction_gates, moment, phases, pick, sumo, walkers)
 
 EASTBOUND = EAST_LANES["eastbound"][0]
 
 
 def _touch(a, b, models):
     """The first frame in which two tracks touch."""
-    for j in range(len(a.xy)):
-        here = traffic.Track(a.uid, a.model, a.first + j, a.xy[j:j + 1], a.yaw[j:j + 1], a.speed[j:j + 1])
-        if traffic.clearance(here, [b], models) <= 0:
-            return a.first + j
-    return None
+    return next((a.first + j for j in range(len(a.xy)) if traffic.clearance(moment(a, j), [b], models) <= 0), None)
 
 
 def collision(models):
@@ -63,9 +59,6 @@ def _is_flank(bike, car, models):
     return abs(float((bike.xy[bike.at(hit)] - car.xy[k]) @ ahead)) < models[car.model].size[0] / 4
 
 
-STOP_CAMERA_CYCLE = 32     # seconds of the "cycle" of signals
-
-
 def red_light(models):
     seed, start, n = 95, 66, 260
     rng = np.random.default_rng(seed)
@@ -86,7 +79,7 @@ def red_light(models):
 
 def _changes(start, leg, frames):
     """What the signal of a leg shows: (second of the clip, state), the first at 0."""
-    out, t = [], -(start % STOP_CAMERA_CYCLE)
+    out, t = [], -(start % sum(seconds for seconds, _ in phases("cycle")))
     while t < frames / FPS:
         for seconds, shown in phases("cycle"):
             state = {"g": "green", "y": "amber"}.get(shown.get(leg), "red")

@@ -343,7 +343,7 @@ def near_miss(models):
     best = None
     for t in np.arange(12, 22, .1):    # the time at which the rider just gets past
         bike = traffic.scripted(802, bike_m, int(t * FPS), FPS, n, [(75, 4.6), (0, 4.6), (-70, 4.8)], [(0, 11), (5.6, 11), (6.5, 5), (8, 6), (11, 10)], "rider")
-        gaps = [(traffic.clearance(_slice(bike, j), [car], models), j) for j in range(len(bike.xy)) if car.at(bike.first + j) is not None]
+        gaps = [(traffic.clearance(moment(bike, j), [car], models), j) for j in range(len(bike.xy)) if car.at(bike.first + j) is not None]
         g, j = min(gaps)
         k = car.at(bike.first + j)
         behind = bike.xy[j][0] > car.xy[k][0] - .5
@@ -372,7 +372,8 @@ def near_miss(models):
                                conflict_point_m=[round(float(v), 2) for v in point])])
 
 
-def _slice(track, j):
+def moment(track, j):
+    """One row of a track."""
     return traffic.Track(track.uid, track.model, track.first + j, track.xy[j:j + 1], track.yaw[j:j + 1], track.speed[j:j + 1])
 
 
