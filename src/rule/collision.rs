@@ -219,7 +219,7 @@ impl Collision {
                 let begun = stopped.filter(|since| in_time(*since));
                 let given_up = at.since(impact.at) > self.params.stop_within.duration() + STOPPED;
                 if impact.is_refuted(at) || (begun.is_none() && given_up) {
-                    self.impacts.remove(&key);
+                    self.drop_impact(key);
                 } else if let Some(since) = begun
                     && at.since(since) >= STOPPED
                     && impact.cue.is_some()
@@ -306,15 +306,24 @@ impl Collision {
     }
 
     fn close(&mut self, key: Key, at: MediaTime, reason: EndReason, out: &mut Vec<Draft>) {
-        let Some(watched) = self.impacts.remove(&key) else { return };
+        let Some(watched) = self.drop_impact(key) else { return };
         if let Some(told) = watched.told {
             let mut measured = watched.measured(at);
             measured.insert("end_reason".to_owned(), reason.as_str().into());
             let what = if told.confirmed { "collision" } else { "possible collision" };
             let summary = format!("{what} is over: {}", reason.as_str());
             out.push(draft(&self.params, &self.common, Phase::End, &watched, at, summary, measured));
+        }
+    }
+
+    fn drop_impact(&mut self, key: Key) -> Option<Watched> {
+        let watched = self.impacts.remove(&key)?;
+        let [first, _] = &watched.impact.sides;
+        self.tidy(first.sight.id);
+        if let Some(told) = watched.told {
             self.tidy(told.track);
         }
+        Some(watched)
     }
 }
 
