@@ -181,7 +181,8 @@ start_postgresql() {
       -E UTF8 --locale C >>"$dir/postgresql.log" 2>&1 || fail "initdb failed" "$(tail -n 5 "$dir/postgresql.log")"
   fi
   data=$(<"$dir/postgresql.data")
-  as_postgres "$bin/postgres" -D "$data/db" -p "$PG_PORT" -c listen_addresses=127.0.0.1 \
+  # With commit timestamps a test can ask in which order rows became visible.
+  as_postgres "$bin/postgres" -D "$data/db" -p "$PG_PORT" -c listen_addresses=127.0.0.1 -c track_commit_timestamp=on \
     -c unix_socket_directories="$data" -c ssl=on -c ssl_cert_file="$data/server.pem" \
     -c ssl_key_file="$data/server.key" -c ssl_ca_file="$data/ca.pem" >>"$dir/postgresql.log" 2>&1 &
   echo $! >"$dir/postgresql.pid"

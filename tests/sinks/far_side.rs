@@ -147,10 +147,11 @@ impl FarSide for Postgres {
         })
     }
     fn received(&self) -> Vec<Record> {
-        // A batch is one transaction, and nobody sees less than a whole one: their numbers are the order of arrival. Where
-        // the rows lie is not: a new connection fills pages that an earlier one left.
+        // A batch is one transaction, and its commit the moment of arrival. Where the rows lie says nothing of it: a
+        // connection fills pages that an earlier one left.
         let rows = self.ask(
-            "SELECT id || '.' || revision, camera, sequence FROM vantage_events ORDER BY xmin::text::bigint, sequence",
+            "SELECT id || '.' || revision, camera, sequence FROM vantage_events
+             ORDER BY pg_xact_commit_timestamp(xmin), sequence",
         );
         rows.lines()
             .map(|row| {
