@@ -9,6 +9,7 @@ use crate::base::MediaTime;
 const PERSISTENCE: f64 = 1.6;
 
 /// See the module.
+#[derive(Debug)]
 pub(super) struct Line {
     origin: MediaTime,
     mean_time: f64,

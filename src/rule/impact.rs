@@ -55,6 +55,12 @@ pub(super) struct Limits {
     pub(super) braking: f64,
 }
 
+impl Limits {
+    fn loses_speed(&self, trace: &Trace) -> bool {
+        trace.jolt().is_some_and(|jolt| jolt.braking >= self.braking)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Impact {
@@ -121,7 +127,9 @@ impl Impact {
         let touch = match met.filter(is_fast) {
             Some(met) if met.ttc_seconds <= 0.0 => Touch::Contact,
             Some(met) if met.ttc_seconds <= IMMINENT.as_secs_f64() => Touch::Imminent,
-            _ if within(body, other, BESIDE_METRES) => Touch::Beside,
+            _ if within(body, other, BESIDE_METRES) && (limits.loses_speed(a) || limits.loses_speed(b)) => {
+                Touch::Beside
+            }
             _ => return None,
         };
         let closing_speed = met.map_or(0.0, |met| met.approach_speed.max(0.0));

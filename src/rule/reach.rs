@@ -18,6 +18,7 @@ const SLACK: f64 = 1e-6;
 pub(super) struct Reach {
     centre: Flat,
     velocity: Flat,
+    speed: f64,
     radius: f64,
     /// The radius, about the centre, of all that it covered of late.
     past: f64,
@@ -35,6 +36,7 @@ impl Reach {
         Some(Self {
             centre,
             velocity: body.velocity,
+            speed: body.velocity.length(),
             radius: radius(&body.footprint),
             past: recent.map(covered).fold(0.0, f64::max),
             per_metre: 1.0 / body.unit_metres,
@@ -43,24 +45,34 @@ impl Reach {
 
     /// Whether the two may touch within so many seconds, both as fast as now.
     pub(super) fn may_touch(&self, other: &Self, seconds: f64) -> bool {
-        let (between, velocity) = (other.centre.minus(self.centre), other.velocity.minus(self.velocity));
+        let (between, near) = (other.centre.minus(self.centre), self.radius + other.radius + SLACK);
+        // Straight towards each other they come no nearer than this.
+        if is_beyond(between, near + (self.speed + other.speed) * seconds) {
+            return false;
+        }
+        let velocity = other.velocity.minus(self.velocity);
         let square = velocity.dot(velocity);
         let nearest_at = if square > 0.0 { (-between.dot(velocity) / square).clamp(0.0, seconds) } else { 0.0 };
-        between.plus(velocity.times(nearest_at)).length() <= self.radius + other.radius + SLACK
+        !is_beyond(between.plus(velocity.times(nearest_at)), near)
     }
 
     /// Whether the one may be where the other was of late.
     pub(super) fn may_have_crossed(&self, other: &Self) -> bool {
         let reach = (self.radius + other.past).max(other.radius + self.past);
-        other.centre.minus(self.centre).length() <= reach + SLACK
+        !is_beyond(other.centre.minus(self.centre), reach + SLACK)
     }
 
     /// Whether the two may be within so many metres of each other along every side of both.
     pub(super) fn may_be_beside(&self, other: &Self, metres: f64) -> bool {
         // Along two axes at right angles the distance is within the sum, so in all within √2 of it.
         let sum = self.radius + other.radius + metres * self.per_metre.max(other.per_metre);
-        other.centre.minus(self.centre).length() <= std::f64::consts::SQRT_2 * sum + SLACK
+        !is_beyond(other.centre.minus(self.centre), std::f64::consts::SQRT_2 * sum + SLACK)
     }
+}
+
+/// Whether a difference is longer than that; without a root.
+fn is_beyond(difference: Flat, length: f64) -> bool {
+    difference.dot(difference) > length * length
 }
 
 /// Of the circle about a footprint.

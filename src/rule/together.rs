@@ -55,9 +55,13 @@ impl Together {
         scene: &Scene,
         overlap: impl Fn(&Track, &Track) -> bool,
     ) {
-        let seen = |track: &&Track| track.observed;
-        for (n, a) in tracks.iter().enumerate().filter(|(_, track)| track.observed) {
-            for b in tracks.iter().skip(n + 1).filter(seen) {
+        // From left to right: whoever begins beyond the right edge touches nobody before him.
+        let mut seen: Vec<&Track> = tracks.iter().filter(|track| track.observed).collect();
+        seen.sort_by(|a, b| a.bbox.x1.total_cmp(&b.bbox.x1));
+        for (n, a) in seen.iter().enumerate() {
+            for b in seen.iter().skip(n + 1).take_while(|b| b.bbox.x1 < a.bbox.x2) {
+                // A pair is asked for, and its offset goes, in the order of ids.
+                let (a, b) = if a.id < b.id { (a, b) } else { (b, a) };
                 if !touch(&a.bbox, &b.bbox) || !overlap(a, b) {
                     continue;
                 }
@@ -68,7 +72,7 @@ impl Together {
                 let between = scene.in_heights(b.bbox.centre()) - scene.in_heights(a.bbox.centre());
                 let offset = Vec2 { x: between.x / height, y: between.y / height };
                 let fresh = Bond { since: at, last: at, offset };
-                let bond = self.bonds.entry(pair(a.id, b.id)).or_insert(fresh);
+                let bond = self.bonds.entry((a.id, b.id)).or_insert(fresh);
                 bond.last = at;
                 if (offset - bond.offset).length() > SHIFT {
                     *bond = fresh;

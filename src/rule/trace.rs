@@ -58,6 +58,8 @@ pub(super) struct Trace {
     unsteady_at: MediaTime,
     /// The places of those within [`WINDOW`] whose lower edge can be trusted.
     places: Vec<(MediaTime, Flat)>,
+    /// The line through them.
+    line: Option<Line>,
     stance: Option<Stance>,
     heading: Option<Flat>,
     path: VecDeque<Body>,
@@ -73,6 +75,7 @@ impl Trace {
             seen: VecDeque::new(),
             unsteady_at: MediaTime(i64::MIN),
             places: Vec::new(),
+            line: None,
             stance: None,
             heading: None,
             path: VecDeque::new(),
@@ -83,14 +86,10 @@ impl Trace {
     /// Takes in an observed sight.
     pub(super) fn push(&mut self, sight: Sight, role: Role, scene: &Scene) {
         (self.sight, self.role) = (sight, role);
-        if let Some(stance) = Stance::of(&sight.bbox, role, scene) {
-            self.remember(sight.at, &stance);
-            self.stance = Some(stance);
-        }
-        while self.seen.front().is_some_and(|first| sight.at.since(first.at) > STEADY) {
-            self.seen.pop_front();
-        }
-        self.trust(sight.at);
+        let stance = Stance::of(&sight.bbox, role, scene);
+        let is_news = stance.is_some_and(|stance| self.remember(sight.at, &stance));
+        self.stance = stance.or(self.stance);
+        self.trust(sight.at, is_news);
         self.now = self.estimate(sight.at);
         if let Some(body) = self.now {
             let fast = body.speed() >= MOVES && body.speed() >= 3.0 * body.velocity_error * body.unit_metres;
@@ -109,9 +108,10 @@ impl Trace {
         }
     }
 
-    fn remember(&mut self, at: MediaTime, stance: &Stance) {
+    /// Whether it was taken.
+    fn remember(&mut self, at: MediaTime, stance: &Stance) -> bool {
         if self.seen.back().is_some_and(|last| at.since(last.at) < SPACING) {
-            return;
+            return false;
         }
         if self.seen.len() >= CAPACITY {
             self.seen.pop_front();
@@ -120,10 +120,24 @@ impl Trace {
         let mut last = self.seen.iter().rev().map(|seen| seen.height_metres);
         let middle_of_three = last.next().zip(last.next()).map_or(height, |(b, a)| a.max(b).min(a.min(b).max(height)));
         self.seen.push_back(Seen { at, place: stance.place, height_metres: height, middle_of_three });
+        true
     }
 
-    /// Takes the places whose lower edge can be trusted.
-    fn trust(&mut self, at: MediaTime) {
+    /// Takes the places whose lower edge can be trusted, and draws the line through them. Without news, and while nothing
+    /// is too old, all is as it was.
+    fn trust(&mut self, at: MediaTime, is_news: bool) {
+        let before = self.seen.len();
+        while self.seen.front().is_some_and(|first| at.since(first.at) > STEADY) {
+            self.seen.pop_front();
+        }
+        let is_over = self.places.first().is_some_and(|(first, _)| at.since(*first) > WINDOW);
+        if is_news || is_over || self.seen.len() < before {
+            self.take_places(at);
+            self.line = Line::fit(self.places.iter());
+        }
+    }
+
+    fn take_places(&mut self, at: MediaTime) {
         self.places.clear();
         let (Some(stance), Some(middle)) =
             (&self.stance, median::<CAPACITY>(self.seen.iter().map(|seen| seen.height_metres)))
@@ -173,7 +187,7 @@ impl Trace {
         let (first, last) = (self.places.first()?, self.places.last()?);
         let known = self.places.len() >= MIN_PLACES && last.0.since(first.0) >= MIN_SPAN && at.since(last.0) <= FRESH;
         let stance = self.stance.as_ref().filter(|_| known)?;
-        let line = Line::fit(self.places.iter())?;
+        let line = self.line.as_ref()?;
         // The newest place, not the line's end: that runs on when the road user no longer does.
         let footprint = stance.footprint(last.1, self.role, self.heading);
         let unit_metres = stance.unit_metres();
