@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn who_is_left_of_whom_may_change() {
+        let (mut together, scene) = (Together::default(), scene());
+        for n in 0..20i64 {
+            // One above the other; the box of the first jitters to either side of the second's.
+            let x = if n % 2 == 0 { 0.298 } else { 0.302 };
+            together.observe(MediaTime(n * 100_000_000), &[track(1, x, 0.5), track(2, 0.3, 0.53)], &scene, |_, _| true);
+        }
+        assert_eq!(together.of_pair(TrackId(1), TrackId(2)), Company::Together);
+    }
+
+    #[test]
     fn who_passes_by_does_not() {
         // A walker passes a parked machine at a box height a second.
         assert_eq!(company(|t| (0.1 * t, 0.1), 12), Company::Unclear);
